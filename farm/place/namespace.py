@@ -21,7 +21,7 @@ from farm.base.run import Result, run
 _JANITOR_ID = "65536"  # above the mapped range, where no file of a chroot belongs to it
 _MAPPED = ("--user", "--map-users=auto", "--map-groups=auto", "--setuid=0", "--setgid=0")
 _DIE_WITH_CALLER = ("setpriv", "--pdeathsig", "KILL")
-_SEPARATE = ("--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts")
+_SEPARATE = ("--mount", "--pid", "--fork", "--ipc", "--uts")
 
 
 @cache
@@ -70,4 +70,6 @@ def sandbox_argv(*, network: bool = False) -> list[str]:
     """
     check_subordinate_ids()
     net = () if network else ("--net",)
-    return [*_DIE_WITH_CALLER, "unshare", *_MAPPED, *_SEPARATE, *net, "--"]
+    # unshare's own --kill-child is lost when it changes its ids (prctl(2), PR_SET_PDEATHSIG).
+    inner = (*_DIE_WITH_CALLER, "--")
+    return [*_DIE_WITH_CALLER, "unshare", *_MAPPED, *_SEPARATE, *net, "--", *inner]
