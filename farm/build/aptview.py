@@ -1,0 +1,199 @@
+"""Floor 3: apt looking at one base system, the distribution's archive and the farm's own packages.
+
+Resolution is apt's alone. A view is a private apt configuration whose ``status`` is that of a base
+chroot, so that apt answers what would have to be installed there. Nothing in it ever changes:
+indexes are hard links to those of the archive, which apt replaces by renaming.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+from farm.base.errors import CommandError, FarmFault, InstallFailed
+from farm.base.files import digest_of, link_or_copy, locked, settle, temporary, write_atomically
+from farm.base.run import Result, run
+from farm.model.layout import Layout
+from farm.source.archive import Archive
+
+_SOLVE = timedelta(minutes=5)
+_DOWNLOAD = timedelta(minutes=60)
+_INST = re.compile(r"^Inst (\S+) (?:\[[^\]]*\] )?\((\S+) .*\[([a-z0-9-]+)\]\)", re.MULTILINE)
+_CONF = """\
+Dir "{dir}";
+Dir::Etc "{dir}";
+Dir::Etc::SourceList "{dir}/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::Parts "/dev/null";
+Dir::Etc::Preferences "{dir}/preferences";
+Dir::Etc::PreferencesParts "/dev/null";
+Dir::State "{dir}";
+Dir::State::Lists "{dir}/lists";
+Dir::State::Status "{dir}/status";
+Dir::Cache "{dir}/cache";
+Dir::Log "{dir}";
+Debug::NoLocking "1";
+APT::Sandbox::User "";
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
+APT::Install-Recommends "0";
+Acquire::Languages "none";
+Acquire::Retries "2";
+"""
+
+
+@dataclass(frozen=True, order=True)
+class Deb:
+    """A binary package that apt has chosen."""
+
+    name: str
+    version: str
+    architecture: str
+
+    @property
+    def file_name(self) -> str:
+        """Its name in apt's cache of archives: ``:`` and ``_`` are quoted (apt's QuoteString)."""
+        parts = (self.name, self.version, self.architecture)
+        return "_".join(part.replace("_", "%5f").replace(":", "%3a") for part in parts) + ".deb"
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A repository beside the archive, preferred to it whatever the versions are.
+
+    :param line: of sources.list(5), with a ``file:`` address and its options.
+    :param identity: changes when its content does.
+    """
+
+    line: str
+    identity: str
+
+
+class AptView:
+    """What apt answers about one base; see the module.
+
+    :param status: the dpkg status file of the base.
+    :raises FarmFault: when the indexes cannot be prepared.
+    """
+
+    def __init__(
+        self, layout: Layout, *, archive: Archive, status: Path, extra: Extra | None = None
+    ) -> None:
+        self._layout = layout
+        self._archive = archive
+        self._extra = extra
+        parts = [archive.identity(), str(status), extra.identity if extra else "", _CONF]
+        self.identity = digest_of(parts)[:24]
+        self.folder = layout.cache / "views" / self.identity
+        lock = layout.locks / f"view-{self.identity}.lock"
+        if not self.folder.is_dir():
+            with locked(lock, timeout=_SOLVE, what="apt's indexes"):
+                if not self.folder.is_dir():
+                    self._make(status)
+
+    def _make(self, status: Path) -> None:
+        with temporary(self._layout.temporary, prefix="view-") as folder:
+            self._fill(folder, status)
+            self._configure(folder)
+            if self._extra:
+                self._apt(folder, "update", "-o", "APT::Get::List-Cleanup=0",
+                          "-o", f"Dir::Etc::SourceList={folder}/extra.list")  # fmt: skip
+            self._configure(folder, final=self.folder)
+            made = folder.with_name(f"{folder.name}-done")
+            folder.rename(made)
+            settle(made, self.folder)
+
+    def _fill(self, folder: Path, status: Path) -> None:
+        for name in ("lists/partial", "cache/archives/partial"):
+            (folder / name).mkdir(parents=True)
+        for path in self._archive.lists_dir.iterdir():
+            if path.is_file() and path.name != "lock":
+                link_or_copy(path, folder / "lists" / path.name)
+        (folder / "status").write_bytes(status.read_bytes())
+        own = f"{self._extra.line}\n" if self._extra else ""
+        (folder / "extra.list").write_text(own)
+        (folder / "sources.list").write_text(own + self._archive.sources_list_text())
+        pin = 'Package: *\nPin: origin ""\nPin-Priority: 1001\n' if self._extra else ""
+        (folder / "preferences").write_text(pin)
+
+    def _configure(self, folder: Path, *, final: Path | None = None) -> None:
+        text = _CONF.format(dir=final or folder, architecture=self._archive.target.architecture)
+        write_atomically(folder / "apt.conf", self._archive.acquire_options_text() + text)
+
+    def _apt(self, folder: Path, *words: str, timeout: timedelta = _SOLVE) -> Result:
+        env = {"APT_CONFIG": str(folder / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive"}
+        return run(["apt-get", "-q", "-y", *words], timeout=timeout, env=env, cwd=folder)
+
+    def solve(self, *words: str) -> tuple[Deb, ...]:
+        """Let apt say what a command such as ``build-dep ./x.dsc`` would install.
+
+        :raises InstallFailed: when apt finds no solution, in apt's own words.
+        """
+        try:
+            result = self._apt(self.folder, "--simulate", *words)
+        except CommandError as error:
+            raise InstallFailed(
+                f"apt cannot do {' '.join(words)!r} on {self._archive.target}.",
+                details=_reason(error.details),
+            ) from error
+        return tuple(sorted(_read_installations(result.stdout)))
+
+    def download(self, *words: str, debs: Sequence[Deb]) -> dict[Deb, Path]:
+        """Fetch, verified by apt, what :meth:`solve` said for the same words.
+
+        Packages of the extra repository are not downloaded: they have no path in the answer.
+
+        :raises FarmFault: when the archive does not give them.
+        """
+        cache = self._layout.debs
+        missing = [deb for deb in debs if not (cache / deb.file_name).exists()]
+        if missing:
+            (cache / "partial").mkdir(exist_ok=True)
+            lock = self._layout.locks / "downloads.lock"
+            with locked(lock, timeout=_DOWNLOAD, what="downloading packages"):
+                self._download(*words)
+        return {deb: cache / deb.file_name for deb in debs if (cache / deb.file_name).exists()}
+
+    def _download(self, *words: str) -> None:
+        into = f"Dir::Cache::Archives={self._layout.debs}"
+        try:
+            self._apt(self.folder, "--download-only", "-o", into, *words, timeout=_DOWNLOAD)
+        except CommandError as error:
+            raise FarmFault(
+                "The distribution's archive did not give all packages.",
+                details=_reason(error.details),
+                hint="Try again; 'farm refresh' fetches its indexes anew when they are outdated.",
+            ) from error
+
+
+def _read_installations(text: str) -> list[Deb]:
+    found = []
+    for name, version, architecture in _INST.findall(text):
+        found.append(Deb(name.split(":")[0], version, architecture))
+    if len(found) != len(re.findall(r"^Inst ", text, re.MULTILINE)):
+        raise FarmFault("apt's answer has lines that the farm cannot read.", details=text[-2000:])
+    return found
+
+
+def _reason(text: str) -> str:
+    """Keep of apt's output what says why."""
+    lines = text.splitlines()
+    starts = [number for number, line in enumerate(lines) if "unmet dependencies" in line]
+    kept = lines[starts[0] :] if starts else [line for line in lines if line[:2] in ("E:", "W:")]
+    return "\n".join(kept or lines[-8:])
+
+
+def flat_repository(folder: Path, *, stanzas: Sequence[str]) -> Extra:
+    """Describe packages to apt by a ``Packages`` file in a folder that holds them.
+
+    Only for resolving on this host: nothing is signed, and nobody else ever sees it.
+    """
+    text = "\n".join(stanzas)
+    write_atomically(folder / "Packages", text)
+    address = quote(os.fspath(folder))
+    return Extra(f"deb [trusted=yes] file:{address} ./", digest_of([text, address]))
