@@ -1,0 +1,147 @@
+"""Floor 1: farm.toml: where it is, and what it makes of the folder that holds it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from farm.base.errors import ConfigError
+from farm.config.crosschecks import check_all, is_address, state_dir
+from farm.config.document import Document
+from farm.config.mistakes import tell
+from farm.config.schema import PackageTable, RepositoryTable, TargetTable, WorkspaceTable
+from farm.config.workspace import (
+    PRIVATE,
+    Package,
+    Policy,
+    Repository,
+    TargetConfig,
+    Workspace,
+)
+from farm.model.gates import Gate
+from farm.model.target import Target
+
+NAME = "farm.toml"
+_HINT = "Make a workspace with: farm new workspace DIR"
+# Distributions that have no suite of updates beside them.
+_ROLLING = frozenset({"sid", "unstable", "experimental", "testing"})
+
+
+def find(start: Path) -> Path:
+    """Find the farm.toml of a folder: in it, or in the nearest folder above.
+
+    :raises ConfigError: when there is none.
+    """
+    here = start.resolve()
+    for folder in (here, *here.parents):
+        path = folder / NAME
+        if path.is_file():
+            return path
+    raise ConfigError(f"There is no {NAME} in {here} or above.", hint=_HINT)
+
+
+def load(path: Path) -> Workspace:
+    """Read a farm.toml, strictly.
+
+    :raises ConfigError: for everything that is wrong with it, all together, each with the name
+        of the file and the dotted key.
+    """
+    root = path.absolute().parent.resolve()
+    file = _shown(path)
+    document = Document.read(_parse(_read(path, file=file), file=file))
+    check_all(document, root=root)
+    if document.mistakes or document.workspace is None:
+        raise tell(document.ordered_mistakes(), file=file)
+    return _workspace(document, document.workspace, root=root)
+
+
+def _shown(path: Path) -> str:
+    absolute = path.absolute()
+    here = Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+
+
+def _read(path: Path, *, file: str) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"There is no {file}.", hint=_HINT) from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}.") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{file}: line {line} is not UTF-8 text: byte 0x{content[error.start]:02x}."
+        ) from None
+
+
+def _parse(text: str, *, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{file}: is nested too deeply.") from None
+    except ValueError as error:
+        what, line, column = _locate(str(error), text)
+        raise ConfigError(
+            f"{file}: line {line}, column {column}: {what}.",
+            hint=_syntax_hint(text, line=line),
+        ) from None
+
+
+def _locate(problem: str, text: str) -> tuple[str, int, int]:
+    """Split the message of tomllib, which ends in ``(at line 3, column 5)``."""
+    match = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", problem)
+    if match and match[1]:
+        return problem[: match.start()], int(match[1]), int(match[2])
+    lines = text.splitlines() or [""]
+    what = problem[: match.start()] if match else problem
+    return f"{what} at the end of the file" if match else what, len(lines), len(lines[-1]) + 1
+
+
+def _syntax_hint(text: str, *, line: int) -> str:
+    lines = text.splitlines()
+    return f"The line reads: {lines[line - 1].strip()}" if line <= len(lines) else ""
+
+
+def _workspace(document: Document, table: WorkspaceTable, *, root: Path) -> Workspace:
+    repositories = {
+        name: _repository(name, repository) for name, repository in document.repositories.items()
+    }
+    return Workspace(
+        root=root,
+        name=table.name,
+        state_dir=state_dir(table.state, root=root),
+        mirror=table.mirror,
+        refresh=table.refresh,
+        targets=tuple(_target(name, target) for name, target in document.targets.items()),
+        policy=Policy(**dict(document.policy)),
+        private=repositories.pop(PRIVATE, Repository(PRIVATE, gates=(Gate.BUILD,))),
+        repositories=repositories,
+        packages={
+            name: _package(name, package, root=root) for name, package in document.packages.items()
+        },
+    )
+
+
+def _target(name: str, table: TargetTable) -> TargetConfig:
+    target = Target.parse(name)
+    own = target.distribution
+    suites = (own,) if own in _ROLLING else (own, f"{own}-updates")
+    return TargetConfig(target, components=table.components, suites=table.suites or suites)
+
+
+def _repository(name: str, table: RepositoryTable) -> Repository:
+    return Repository(name, **dict(table))
+
+
+def _package(name: str, table: PackageTable, *, root: Path) -> Package:
+    values = dict(table)
+    if table.dsc is not None and not is_address(table.dsc):
+        values["dsc"] = str((root / table.dsc).resolve())
+    if table.folder is not None:
+        values["folder"] = (root / table.folder).resolve()
+    return Package(name, **values)

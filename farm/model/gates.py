@@ -1,0 +1,16 @@
+"""Floor 1: the names of the gates that a repository may ask for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Gate(StrEnum):
+    """A named group of checks that a snapshot must have passed to enter a repository."""
+
+    BUILD = "build"
+    """Every package is built."""
+    REPOSITORY = "repository"
+    """apt itself, the policies of the workspace and lintian accept the packages."""
+    HOWTO = "howto"
+    """Every package works as its HOWTO says."""
