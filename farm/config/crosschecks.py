@@ -69,9 +69,7 @@ def _check_chain(document: Document) -> None:
 
 
 def _check_state(document: Document, root: Path) -> None:
-    if document.workspace is None:
-        return
-    state = document.workspace.state
+    state = document.state
     if root.is_relative_to(state_dir(state, root=root)):
         document.add(("workspace", "state"), f"{state!r} holds the workspace itself")
 
@@ -80,7 +78,8 @@ def _check_sources(document: Document, name: str) -> None:
     raw = document.raw["package"][name]
     given = [key for key in _SOURCES if key in raw]
     choice = f"{', '.join(_SOURCES[:-1])} or {_SOURCES[-1]}"
-    if not given:
+    nested = any(isinstance(value, dict) for value in raw.values())  # [package.a.b], told already
+    if not given and not nested:
         document.add(("package", name), f"has no source: write one of {choice}")
     if len(given) > 1:
         problem = f"has {len(given)} sources, {' and '.join(given)}: write only one of {choice}"
@@ -127,12 +126,9 @@ def _folder_problem(folder: str, document: Document, root: Path) -> str:
         return f"{folder!r} leads out of the workspace, to {resolved}"
     if not resolved.is_dir():
         return f"there is no folder {folder!r}"
-    if document.workspace is not None:
-        state = state_dir(document.workspace.state, root=root)
-        if state.is_relative_to(resolved):
-            return (
-                f"{folder!r} holds the farm's own state, {state}, so it would never stay the same"
-            )
+    state = state_dir(document.state, root=root)
+    if state.is_relative_to(resolved):
+        return f"{folder!r} holds the farm's own state, {state}, and would never stay the same"
     missing = [file for file in _DEBIAN_FILES if not (resolved / file).is_file()]
     if missing:
         return f"{folder!r} has no {' and no '.join(missing)}"

@@ -88,16 +88,19 @@ class Document:
         self.mistakes.append(Mistake(key, problem))
 
     def ordered_mistakes(self) -> list[Mistake]:
-        """Give the mistakes in the order of the tables in the file."""
+        """Give the mistakes in the order of the file."""
+        return sorted(self.mistakes, key=lambda mistake: self._position(mistake.key))
 
-        def position(mistake: Mistake) -> tuple[int, int]:
-            section, *rest = (str(part) for part in mistake.key)
-            sections = list(self.raw)
-            first = sections.index(section) if section in sections else -1
-            names = self.names(section)
-            return first, names.index(rest[0]) if rest and rest[0] in names else -1
-
-        return sorted(self.mistakes, key=position)
+    def _position(self, key: Key) -> list[int]:
+        place: Any = self.raw
+        positions: list[int] = []
+        for part in key:
+            names = list(place) if isinstance(place, dict) else []
+            if part not in names:
+                return [*positions, -1]
+            positions.append(names.index(str(part)))
+            place = place[part]
+        return positions
 
     def _check_sections(self) -> None:
         for section in self.raw:

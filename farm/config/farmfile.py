@@ -84,12 +84,14 @@ def _parse(text: str, *, file: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise ConfigError(f"{file}: is nested too deeply.") from None
-    except ValueError as error:
+    except tomllib.TOMLDecodeError as error:
         what, line, column = _locate(str(error), text)
         raise ConfigError(
             f"{file}: line {line}, column {column}: {what}.",
-            hint=_syntax_hint(text, line=line),
+            hint=_quote(text, line=line),
         ) from None
+    except ValueError:
+        raise ConfigError(f"{file}: has a number with too many digits.") from None
 
 
 def _locate(problem: str, text: str) -> tuple[str, int, int]:
@@ -102,9 +104,9 @@ def _locate(problem: str, text: str) -> tuple[str, int, int]:
     return f"{what} at the end of the file" if match else what, len(lines), len(lines[-1]) + 1
 
 
-def _syntax_hint(text: str, *, line: int) -> str:
+def _quote(text: str, *, line: int) -> str:
     lines = text.splitlines()
-    return f"The line reads: {lines[line - 1].strip()}" if line <= len(lines) else ""
+    return f"The line reads: {lines[line - 1].strip()[:80]}" if line <= len(lines) else ""
 
 
 def _workspace(document: Document, table: WorkspaceTable, *, root: Path) -> Workspace:

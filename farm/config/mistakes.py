@@ -60,8 +60,6 @@ def describe(error: ErrorDetails) -> str:
         return f"must be {_EXPECTED[kind]}, not {name_type(error['input'])}"
     if kind == "missing":
         return "is missing"
-    if kind == "too_short":
-        return "must name at least one"
     if kind == "greater_than_equal":
         return f"must be at least {context['ge']}"
     if kind == "less_than_equal":
@@ -71,8 +69,14 @@ def describe(error: ErrorDetails) -> str:
 
 def name_type(value: Any) -> str:
     """Name the type of a value of TOML."""
-    names = {bool: "true or false", int: "a number", float: "a number", str: "text",
-             list: "a list", dict: "a table"}  # fmt: skip
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a fraction",
+        str: "text",
+        list: "a list",
+        dict: "a table",
+    }
     return names.get(type(value), "a date or time")
 
 

@@ -107,7 +107,7 @@ def _read_path(value: str) -> str:
     return value
 
 
-def _positive(value: timedelta) -> timedelta:
+def _positive(value: _Value) -> _Value:
     if not value:
         raise PydanticCustomError("farm", "must be more than nothing.")
     return value
@@ -120,9 +120,15 @@ def _distinct(values: tuple[_Value, ...]) -> tuple[_Value, ...]:
     return values
 
 
+def _some(values: tuple[_Value, ...]) -> tuple[_Value, ...]:
+    if not values:
+        raise PydanticCustomError("farm", "must name at least one.")
+    return _distinct(values)
+
+
 _Duration = Annotated[timedelta, _text(parse_duration)]
 _Timeout = Annotated[timedelta, _text(parse_duration), AfterValidator(_positive)]
-_Size = Annotated[int, _text(parse_size)]
+_Size = Annotated[int, _text(parse_size), AfterValidator(_positive)]
 _Path = Annotated[str, _text(_read_path)]
 _Name = Annotated[str, _form("a name", r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}",
                              "letters, digits, '.' and '-', at most 64")]  # fmt: skip
@@ -135,6 +141,7 @@ _Option = Annotated[str, _form("a build option", r"[a-z0-9][A-Za-z0-9+._,=-]*",
 # The build profile specification: cross, nocheck, pkg.NAME.WORD.
 _Profile = Annotated[str, _form("a build profile", r"[a-z0-9][a-z0-9+.-]*",
                                 "one word, such as nodoc")]  # fmt: skip
+_Gate = Annotated[Gate, _choice(Gate)]
 _Word = Annotated[str, _text(str)]
 
 
@@ -156,10 +163,8 @@ class WorkspaceTable(Table):
 class TargetTable(Table):
     """A table ``[target.DISTRIBUTION-ARCHITECTURE]``."""
 
-    components: Annotated[tuple[_Suite, ...], AfterValidator(_distinct)] = Field(
-        default=("main",), min_length=1
-    )
-    suites: Annotated[tuple[_Suite, ...] | None, Field(min_length=1)] = None
+    components: Annotated[tuple[_Suite, ...], AfterValidator(_some)] = ("main",)
+    suites: Annotated[tuple[_Suite, ...], AfterValidator(_some)] | None = None
 
 
 class PolicyTable(Table):
@@ -176,9 +181,7 @@ class PolicyTable(Table):
 class RepositoryTable(Table):
     """A table ``[repository.NAME]``."""
 
-    gates: Annotated[tuple[Annotated[Gate, _choice(Gate)], ...], AfterValidator(_distinct)] = (
-        Field(default=(Gate.BUILD, Gate.REPOSITORY))
-    )
+    gates: Annotated[tuple[_Gate, ...], AfterValidator(_distinct)] = (Gate.BUILD, Gate.REPOSITORY)
     promoted_from: _Word | None = Field(default=None, alias="from")
     keep: StrictInt = Field(default=3, ge=0, le=1000)
     key: Annotated[str, _text(_read_fingerprint)] | None = None
@@ -191,7 +194,7 @@ class PackageTable(Table):
     dsc: _Path | None = None
     sha256: Annotated[str, _text(_read_sha256)] | None = None
     folder: _Path | None = None
-    targets: Annotated[tuple[_Word, ...] | None, Field(min_length=1)] = None
+    targets: Annotated[tuple[_Word, ...], AfterValidator(_some)] | None = None
     build_options: tuple[_Option, ...] = ()
     build_profiles: tuple[_Profile, ...] = ()
     timeout: _Timeout | None = None

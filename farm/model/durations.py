@@ -15,7 +15,7 @@ _SECONDS = {
     "week": 604800, "weeks": 604800,
 }  # fmt: skip
 _PART = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(?P<unit>[a-z]+)")
-_LONGEST = timedelta(days=3660)
+_LONGEST = 3660 * 86400
 
 
 def parse_duration(text: str) -> timedelta:
@@ -29,7 +29,7 @@ def parse_duration(text: str) -> timedelta:
             f"{text!r} is not a duration: it is written like '90 s', '30 minutes', "
             "'1 h 30 min' or '1 day'."
         )
-    total = timedelta(seconds=sum(float(p["number"]) * _SECONDS[p["unit"]] for p in parts))
-    if total > _LONGEST:
+    seconds = sum(float(part["number"]) * _SECONDS[part["unit"]] for part in parts)
+    if seconds > _LONGEST:
         raise InputError(f"{text!r} is too long: ten years at most.")
-    return total
+    return timedelta(seconds=seconds)
