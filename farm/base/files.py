@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -129,17 +129,22 @@ class Lock:
 
 @contextlib.contextmanager
 def locked(
-    path: Path, *, timeout: timedelta, what: str, shared: bool = False
-) -> Iterator[float]:
+    path: Path, *, timeout: timedelta, what: str, shared: bool = False,
+    waiting: Callable[[], None] | None = None,
+) -> Iterator[float]:  # fmt: skip
     """Hold the lock on ``path``; yields the seconds that were waited for it.
 
     :param what: what the lock protects, for the message.
+    :param waiting: called once if another process holds the lock.
     :raises WaitTimeout: when another process holds it for longer than ``timeout``.
     """
     lock = Lock(path)
     started = time.monotonic()
     pause = 0.005
     while not lock.try_acquire(shared=shared):
+        if waiting:
+            waiting()
+            waiting = None
         waited = time.monotonic() - started
         if waited > timeout.total_seconds():
             raise WaitTimeout(

@@ -7,6 +7,7 @@ indexes are hard links to those of the archive, which apt replaces by renaming.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -23,27 +24,18 @@ from farm.source.archive import Archive
 
 _SOLVE = timedelta(minutes=5)
 _DOWNLOAD = timedelta(minutes=60)
+_OFFER = "farm-offer"
 _INST = re.compile(r"^Inst (\S+) (?:\[[^\]]*\] )?\((\S+) .*\[([a-z0-9-]+)\]\)", re.MULTILINE)
-_CONF = """\
-Dir "{dir}";
-Dir::Etc "{dir}";
-Dir::Etc::SourceList "{dir}/sources.list";
-Dir::Etc::SourceParts "/dev/null";
-Dir::Etc::Parts "/dev/null";
-Dir::Etc::Preferences "{dir}/preferences";
-Dir::Etc::PreferencesParts "/dev/null";
+_OVERRIDES = """\
+Dir::Etc::sourcelist "{dir}/view.sources";
+Dir::Etc::preferences "{dir}/preferences";
 Dir::State "{dir}";
-Dir::State::Lists "{dir}/lists";
-Dir::State::Status "{dir}/status";
+Dir::State::lists "{dir}/lists";
+Dir::State::status "{dir}/status";
 Dir::Cache "{dir}/cache";
 Dir::Log "{dir}";
-Debug::NoLocking "1";
-APT::Sandbox::User "";
-APT::Architecture "{architecture}";
-APT::Architectures {{ "{architecture}"; }};
-APT::Install-Recommends "0";
-Acquire::Languages "none";
-Acquire::Retries "2";
+Debug::NoLocking "true";
+APT::Install-Recommends "false";
 """
 
 
@@ -66,11 +58,13 @@ class Deb:
 class Extra:
     """A repository beside the archive, preferred to it whatever the versions are.
 
-    :param line: of sources.list(5), with a ``file:`` address and its options.
+    :param stanza: of sources.list(5), in the deb822 form, with a ``file:`` address.
+    :param label: the ``Label`` of its Release file, by which it is preferred.
     :param identity: changes when its content does.
     """
 
-    line: str
+    stanza: str
+    label: str
     identity: str
 
 
@@ -87,26 +81,26 @@ class AptView:
         self._layout = layout
         self._archive = archive
         self._extra = extra
-        parts = [archive.identity(), str(status), extra.identity if extra else "", _CONF]
+        settings = digest_of([_OVERRIDES, archive.apt_conf.read_text(), status.stat().st_mtime_ns])
+        parts = [str(archive.generation), settings, str(status), extra.identity if extra else ""]
         self.identity = digest_of(parts)[:24]
         self.folder = layout.cache / "views" / self.identity
-        lock = layout.locks / f"view-{self.identity}.lock"
         if not self.folder.is_dir():
+            lock = layout.locks / f"view-{self.identity}.lock"
             with locked(lock, timeout=_SOLVE, what="apt's indexes"):
                 if not self.folder.is_dir():
                     self._make(status)
 
     def _make(self, status: Path) -> None:
-        with temporary(self._layout.temporary, prefix="view-") as folder:
+        with temporary(self._layout.temporary, prefix="view-") as parent:
+            folder = parent / "view"
             self._fill(folder, status)
-            self._configure(folder)
+            self._configure(folder, at=folder)
             if self._extra:
-                self._apt(folder, "update", "-o", "APT::Get::List-Cleanup=0",
-                          "-o", f"Dir::Etc::SourceList={folder}/extra.list")  # fmt: skip
-            self._configure(folder, final=self.folder)
-            made = folder.with_name(f"{folder.name}-done")
-            folder.rename(made)
-            settle(made, self.folder)
+                self._apt(folder, "update", "-o", "APT::Get::List-Cleanup=false",
+                          "-o", f"Dir::Etc::sourcelist={folder}/extra.sources")  # fmt: skip
+            self._configure(folder, at=self.folder)
+            settle(folder, self.folder)
 
     def _fill(self, folder: Path, status: Path) -> None:
         for name in ("lists/partial", "cache/archives/partial"):
@@ -115,15 +109,17 @@ class AptView:
             if path.is_file() and path.name != "lock":
                 link_or_copy(path, folder / "lists" / path.name)
         (folder / "status").write_bytes(status.read_bytes())
-        own = f"{self._extra.line}\n" if self._extra else ""
-        (folder / "extra.list").write_text(own)
-        (folder / "sources.list").write_text(own + self._archive.sources_list_text())
-        pin = 'Package: *\nPin: origin ""\nPin-Priority: 1001\n' if self._extra else ""
-        (folder / "preferences").write_text(pin)
+        own = f"{self._extra.stanza}\n" if self._extra else ""
+        (folder / "extra.sources").write_text(own)
+        archive = (self._archive.generation / "farm.sources").read_text()
+        (folder / "view.sources").write_text(own + archive)
+        pin = "Package: *\nPin: release l={}\nPin-Priority: 1001\n"
+        text = pin.format(self._extra.label) if self._extra else ""
+        (folder / "preferences").write_text(text)
 
-    def _configure(self, folder: Path, *, final: Path | None = None) -> None:
-        text = _CONF.format(dir=final or folder, architecture=self._archive.target.architecture)
-        write_atomically(folder / "apt.conf", self._archive.acquire_options_text() + text)
+    def _configure(self, folder: Path, *, at: Path) -> None:
+        text = self._archive.apt_conf.read_text() + _OVERRIDES.format(dir=at)
+        write_atomically(folder / "apt.conf", text)
 
     def _apt(self, folder: Path, *words: str, timeout: timedelta = _SOLVE) -> Result:
         env = {"APT_CONFIG": str(folder / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive"}
@@ -189,11 +185,15 @@ def _reason(text: str) -> str:
 
 
 def flat_repository(folder: Path, *, stanzas: Sequence[str]) -> Extra:
-    """Describe packages to apt by a ``Packages`` file in a folder that holds them.
+    """Describe packages to apt by an index in a folder that holds them.
 
     Only for resolving on this host: nothing is signed, and nobody else ever sees it.
     """
-    text = "\n".join(stanzas)
-    write_atomically(folder / "Packages", text)
+    packages = "\n".join(stanzas)
+    digest = hashlib.sha256(packages.encode()).hexdigest()
+    write_atomically(folder / "Packages", packages)
+    release = f"Label: {_OFFER}\nSHA256:\n {digest} {len(packages.encode())} Packages\n"
+    write_atomically(folder / "Release", release)
     address = quote(os.fspath(folder))
-    return Extra(f"deb [trusted=yes] file:{address} ./", digest_of([text, address]))
+    stanza = f"Types: deb\nURIs: file:{address}\nSuites: ./\nTrusted: yes\n"
+    return Extra(stanza, _OFFER, digest_of([packages, address]))

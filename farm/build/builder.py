@@ -26,6 +26,7 @@ from farm.model.artifact import Build
 from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.place.overlay import Bind, Overlay, new_name
+from farm.source.package import package_list
 
 _LOW_DISK = 512 * 2**20
 
@@ -91,10 +92,10 @@ class Builder:
         key = inputs.key
         build = self._store.find(key, package=job.package, source=job.source)
         if build is None:
-            self._tell(f"waiting for {name}, which another worker builds")
             limit = self._timeout(job) + timedelta(hours=1)
             lock = self._layout.locks / f"build-{key}.lock"
-            with locked(lock, timeout=limit, what=f"building {name}"):
+            with locked(lock, timeout=limit, what=f"building {name}",
+                        waiting=lambda: self._tell(f"waiting for {name}, being built")):
                 build = self._store.find(key, package=job.package, source=job.source)
                 if build is None:
                     self._build(job, inputs, builds)
@@ -230,11 +231,11 @@ def _failed(job: Job, failure: Failure) -> BuildFailed:
 
 def expected_binaries(job: Job) -> tuple[str, ...]:
     """Give the binary packages that a job must give: those that its source lists for the target."""
-    from farm.source.package import declared_binaries
-
-    return declared_binaries(
-        job.source.dsc.path, architecture=job.target.architecture, profiles=job.profiles
-    )
+    architecture = job.target.architecture
+    return tuple(
+        each.name for each in package_list(job.source.dsc.path)
+        if each.type == "deb" and each.is_built(architecture=architecture, profiles=job.profiles)
+    )  # fmt: skip
 
 
 class _DiskWatch:

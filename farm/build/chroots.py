@@ -74,9 +74,9 @@ class Chroots:
         base = self._ready(pointer, archive)
         if base:
             return base
-        self._tell(f"waiting for the chroot of {archive.target}")
         lock = self._layout.locks / f"chroot-{archive.target}.lock"
-        with locked(lock, timeout=_MAKE, what=f"the chroot of {archive.target}"):
+        with locked(lock, timeout=_MAKE, what=f"the chroot of {archive.target}",
+                    waiting=lambda: self._tell(f"waiting for the chroot of {archive.target}")):
             base = self._ready(pointer, archive)
             if base is None:
                 key = self._known_key(pointer, archive) or self._make(archive)

@@ -23,7 +23,7 @@ from farm.place.overlay import USER, Overlay
 FORMAT = 1
 """Part of every key: raise it when the same inputs would give another result."""
 
-SOURCE_INSIDE = "/farm"
+SOURCE_INSIDE = "/farm/source"
 _WORK = "/build"
 _SHORT = timedelta(minutes=5)
 _TROUBLE = re.compile(r"\berror\b|\*\*\*|\bFAIL|undefined reference|No such file|cannot |not found",

@@ -71,9 +71,9 @@ class Layers:
         found = self._read(base, record)
         if found:
             return found
-        self._tell("waiting for build dependencies")
         lock = self._layout.locks / f"{record.stem}.lock"
-        with locked(lock, timeout=_INSTALL, what="installing build dependencies"):
+        with locked(lock, timeout=_INSTALL, what="installing build dependencies",
+                    waiting=lambda: self._tell("waiting for build dependencies")):
             found = self._read(base, record)
             return found or self._install(base, choices, wanted)
 
@@ -114,10 +114,10 @@ class Layers:
                 link_or_copy(choice.path, folder / choice.deb.file_name)
             overlay = Overlay(
                 self._layout.environments / new_name("layer"),
-                layers=below.trees, binds=[Bind(folder, "/farm")],
+                layers=below.trees, binds=[Bind(folder, "/farm/debs")],
             ).create()  # fmt: skip
             try:
-                install_files(overlay, [f"/farm/{each.deb.file_name}" for each in fresh])
+                install_files(overlay, [f"/farm/debs/{each.deb.file_name}" for each in fresh])
                 remove_tree(tree)  # of a process that was killed before it wrote the record
                 overlay.adopt(tree)
             finally:

@@ -32,6 +32,11 @@ class BuildStore:
             return None
         return _load(folder, read_json(folder / "build.json"), package=package, source=source)
 
+    def inputs(self, key: str) -> dict[str, Any] | None:
+        """Give what went into the build of a key, if there is one."""
+        path = self.folder(key) / "build.json"
+        return dict(read_json(path)["inputs"]) if path.exists() else None
+
     def keep(
         self, made: Path, *, key: str, target: Target, product: Product, seconds: float,
         inputs: dict[str, Any],

@@ -105,6 +105,11 @@ class Layout:
         return self.root / "keys"
 
     @property
+    def receipts(self) -> Path:
+        """A copy of every receipt."""
+        return self.store / "receipts"
+
+    @property
     def ledger(self) -> Path:
         """The SQLite file with all verdicts."""
         return self.root / "ledger.sqlite"

@@ -28,6 +28,9 @@ USER_ID = 1000
 HOME = f"/home/{USER}"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+BIND_NAMES = ("source", "debs", "lists", "conf", "candidate")
+"""What may be bound in, below ``/farm``."""
+
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _MOUNTS = (
     *(f"/dev/{name} root/dev/{name} none bind 0 0" for name in _DEVICES),
@@ -235,7 +238,8 @@ def make_mount_points(tree: Path) -> None:
     if not (tree / "dev").is_dir():
         raise FarmFault(f"{tree} is not a root file system: it has no /dev.")
     janitor(["sh", "-c", 'cd dev && touch "$@"', "touch", *_DEVICES], cwd=tree)
-    janitor(["mkdir", "-p", "dev/pts", "dev/shm", "farm", "mnt"], cwd=tree)
+    janitor(["mkdir", "-p", "dev/pts", "dev/shm", "mnt"], cwd=tree)
+    janitor(["mkdir", "-p", *(f"farm/{name}" for name in BIND_NAMES)], cwd=tree)
     for link, to in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
                      ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")):  # fmt: skip
         janitor(["ln", "-sfn", to, f"dev/{link}"], cwd=tree)

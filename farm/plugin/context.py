@@ -1,0 +1,269 @@
+"""Floor 6: one release run as one process sees it: what is released, and the workshop for it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from farm.base.errors import Blocked, InputError, ProductFailure, PromotionRefused
+from farm.base.files import read_json, write_json
+from farm.build.plan import Plan
+from farm.config.workspace import Workspace
+from farm.model.artifact import Build
+from farm.model.layout import Layout
+from farm.model.target import Target
+from farm.plugin.options import Options
+from farm.plugin.progress import Activity, worker_name
+from farm.release.candidate import Candidate
+from farm.release.gates import Unit
+from farm.release.promotion import Outcome
+from farm.release.workshop import Workshop
+
+CONTEXT = pytest.StashKey["ReleaseRun | None"]()
+_KEPT_RUNS = 20
+
+
+class ReleaseRun:
+    """A run with ``--release``.
+
+    The controller calls :meth:`prepare`: it fetches the sources and writes down the plan. Workers
+    :meth:`join`: they read it. So a source is looked at once, and everybody sees the same one.
+    """
+
+    def __init__(self, workspace: Workspace, options: Options, *, run: str = "") -> None:
+        self.workspace = workspace
+        self.options = options
+        self.run = run or f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(3)}"
+        self.folder = Layout(workspace.state_dir).runs / self.run
+        self.activity = Activity(self.folder, worker=worker_name())
+        self.workers = 1
+        self._units: tuple[Unit, ...] = ()
+        self._selected: tuple[str, ...] = ()
+        self._kept = ""
+        self._candidate: Candidate | None = None
+
+    @property
+    def repository(self) -> str:
+        """Where it is released to."""
+        return self.options.release
+
+    @cached_property
+    def workshop(self) -> Workshop:
+        """The workspace at work."""
+        cores = len(os.sched_getaffinity(0))
+        share = max(1, cores // max(1, self.workers))
+        return Workshop(self.workspace, run=self.run, parallel=share, tell=self.activity)
+
+    def check_options(self) -> None:
+        """Look whether everything named on the command line exists.
+
+        :raises InputError: for a repository, package or target that does not.
+        """
+        self.workspace.repository(self.repository)
+        if self.options.promote:
+            self.workspace.repository(self.options.promote)
+        for name in self.options.packages:
+            self.workspace.package(name)
+        for text in self.options.targets:
+            self.workspace.target(text)
+        if not self.listed_units():
+            raise InputError("No package is built for any of the targets that were asked for.")
+
+    def listed_units(self) -> tuple[Unit, ...]:
+        """Give the units that the command line names, without a look at any source."""
+        wanted = {Target.parse(text) for text in self.options.targets}
+        names = self.options.packages or tuple(self.workspace.packages)
+        return tuple(
+            Unit(name, target)
+            for name in names
+            for target in (c.target for c in self.workspace.package(name).targets_in(self.workspace))
+            if not wanted or target in wanted
+        )
+
+    # The plan, made once a run.
+
+    def prepare(self) -> None:
+        """Sweep, fetch all sources, choose what is built, and write it down for the workers.
+
+        :raises FarmError: when a source is missing or not to be trusted, or a circle is found.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._forget_old_runs()
+        workshop = self.workshop
+        workshop.sweep()
+        plan = workshop.plan()
+        targets = [Target.parse(text) for text in self.options.targets]
+        self._selected = workshop.selection(self.options.packages, targets)
+        current = workshop.snapshots.current(self.repository)
+        kept = [] if self.is_whole or current is None else workshop.builds_of(current)
+        self._kept = current.id if current and not self.is_whole else ""
+        names = {*self._selected, *(build.name for build in kept)}
+        self._units = tuple(sorted(_unit(name) for name in names))
+        write_json(self.folder / "plan.json", {
+            "sources": {name: job.source.digest for name, job in plan.jobs.items()},
+            "selected": list(self._selected), "kept": self._kept,
+            "units": sorted(names), "workers": self.workers,
+        })  # fmt: skip
+        self.activity.rest()
+
+    def join(self) -> None:
+        """Read what the controller has written down."""
+        record = read_json(self.folder / "plan.json")
+        self.workers = int(record["workers"])
+        self._selected = tuple(record["selected"])
+        self._kept = str(record["kept"])
+        self._units = tuple(sorted(_unit(name) for name in record["units"]))
+        self.workshop.adopt_plan(record["sources"])
+
+    def _forget_old_runs(self) -> None:
+        runs = sorted(path for path in self.folder.parent.iterdir() if path.is_dir())
+        for path in runs[:-_KEPT_RUNS]:
+            shutil.rmtree(path, ignore_errors=True)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is released, so that nothing else stays in the repository."""
+        return not self.options.packages and not self.options.targets
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the plan is known: not while pytest only collects."""
+        return bool(self._selected)
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """The jobs that are built, by name, in build order."""
+        return self._selected or tuple(str(unit) for unit in self.listed_units())
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """All that the candidate will hold."""
+        return self._units or self.listed_units()
+
+    @property
+    def plan(self) -> Plan:
+        """Who is built before whom."""
+        return self.workshop.plan()
+
+    # What fixtures pull.
+
+    def build(self, unit: Unit) -> Build:
+        """Give the build of a unit.
+
+        :raises BuildFailed: when it does not build.
+        :raises Blocked: when something that it needs does not.
+        """
+        if str(unit) in self._selected:
+            return self.workshop.builder.ensure(str(unit))
+        return next(build for build in self._kept_builds if _unit(build.name) == unit)
+
+    @cached_property
+    def _kept_builds(self) -> list[Build]:
+        snapshot = self.workshop.snapshots.get(self._kept) if self._kept else None
+        return self.workshop.builds_of(snapshot) if snapshot else []
+
+    def candidate(self) -> Candidate:
+        """Give the candidate, with everything built.
+
+        :raises Blocked: when anything in it does not build; the failed package is named.
+        """
+        if self._candidate is None:
+            builds = [self._needed(unit) for unit in self.units]
+            self._candidate = self.workshop.candidate(self.repository, builds)
+        return self._candidate
+
+    def _needed(self, unit: Unit) -> Build:
+        try:
+            return self.build(unit)
+        except Blocked as error:
+            raise Blocked(f"There is no candidate: blocked by {error.by}.", by=error.by) from error
+        except ProductFailure as error:
+            brief = f"There is no candidate: blocked by {unit}."
+            raise Blocked(brief, by=str(unit)) from error
+
+    def find_candidate_digest(self) -> str:
+        """Give the candidate's digest if everything in it is built; builds nothing."""
+        if self._candidate is None:
+            builder = self.workshop.builder
+            names = [str(unit) for unit in self.units if str(unit) in self._selected]
+            if not all(builder.find(name) for name in names):
+                return ""
+        return self.candidate().digest
+
+    def find_build_key(self, unit: Unit) -> str:
+        """Give the key of a unit's build if it can be known without building anything."""
+        if str(unit) not in self._selected:
+            return self.build(unit).key
+        inputs = self.workshop.builder.find_inputs(str(unit))
+        return inputs.key if inputs else ""
+
+    # What becomes of it.
+
+    def publish(self) -> Outcome:
+        """Let the repository hold the candidate.
+
+        :raises PromotionRefused: when a gate has not opened, or the repository was changed by
+            somebody else while this run went on.
+        """
+        current = self.workshop.snapshots.current(self.repository)
+        if not self.is_whole and (current.id if current else "") != self._kept:
+            raise PromotionRefused(
+                f"Somebody else has published to {self.repository} while this run went on.",
+                hint="Run the same command again: it starts from what is there now.",
+            )
+        outcome = self.workshop.publish(self.repository, self.candidate())
+        write_json(self.folder / "outcome.json", {"sentence": outcome.sentence,
+                                                  "changed": outcome.changed})  # fmt: skip
+        return outcome
+
+    def promote(self, to: str) -> str:
+        """Let another repository take over what this run has released; says what became of it."""
+        return self.workshop.promote(self.repository, to).sentence
+
+    def describe_outcome(self) -> list[str]:
+        """Say what was published, in the controller's last words."""
+        path = self.folder / "outcome.json"
+        if not path.exists():
+            return [f"{self.repository} was not published by this run."]
+        record = read_json(path)
+        place = self.workshop.layout.repositories / self.repository
+        nothing = [] if record["changed"] else ["Nothing to do: nothing has changed since."]
+        return [*nothing, str(record["sentence"]), f"{self.repository} is at {place}"]
+
+    def properties(self, subject: Unit | Target) -> list[tuple[str, object]]:
+        """Give what JUnit shall know of an item: package, version, target, digest, log."""
+        if not isinstance(subject, Unit):
+            return [("target", str(subject)), ("digest", self._candidate_digest())]
+        known: list[tuple[str, object]] = [("package", subject.package),
+                                           ("target", str(subject.target))]  # fmt: skip
+        job = self.plan.jobs.get(str(subject))
+        if job:
+            known.append(("version", job.source.version))
+        key = self.find_build_key(subject)
+        known.append(("digest", key or "not known: something that it needs is not built"))
+        log = self.workshop.find_log(str(subject), key)
+        return [*known, ("log", str(log))] if log else known
+
+    def _candidate_digest(self) -> str:
+        return self._candidate.digest if self._candidate else "no candidate"
+
+
+def _unit(name: str) -> Unit:
+    package, _, target = name.partition("@")
+    return Unit(package, Target.parse(target))
+
+
+def blocked_as_skip(pull: Callable[[], Build]) -> Build:
+    """Give what ``pull`` gives; being blocked by another package is a skip that says so."""
+    try:
+        return pull()
+    except Blocked as error:
+        pytest.skip(f"blocked by {error.by}")
+

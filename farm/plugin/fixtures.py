@@ -1,0 +1,213 @@
+"""Floor 6: the fixtures of release tests and HOWTOs. Each pulls in what it needs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.model.artifact import Build
+from farm.model.target import Target
+from farm.plugin.context import CONTEXT, ReleaseRun, blocked_as_skip
+from farm.plugin.testinfra_host import host_in
+from farm.release import checks
+from farm.release.candidate import Candidate
+from farm.release.gates import Unit
+from farm.release.promotion import Outcome
+from farm.release.trial import Trial, try_package
+
+EXPLANATION = (
+    "nothing is released: give --release REPOSITORY, for instance --release dev, to build, "
+    "verify and publish"
+)
+_COMMAND = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Released:
+    """A package on a target inside the candidate, with the checks that the farm has for it."""
+
+    run: ReleaseRun
+    unit: Unit
+
+    @property
+    def build(self) -> Build:
+        """What its build gave."""
+        return blocked_as_skip(lambda: self.run.build(self.unit))
+
+    @property
+    def candidate(self) -> Candidate:
+        """The candidate that it is a part of."""
+        return self.run.candidate()
+
+    def check_installable(self) -> None:
+        """See that real apt can install every binary package."""
+        workshop = self.run.workshop
+        view = self.candidate.view(
+            workshop.layout, archive=workshop.archive(self.unit.target),
+            status=workshop.base(self.unit.target).status,
+        )  # fmt: skip
+        checks.check_installable(self.candidate, self.unit, view)
+
+    def check_dependencies(self) -> None:
+        """See that it asks for other packages of the farm as the policy wants."""
+        workspace = self.run.workspace
+        own = workspace.package(self.unit.package).folder is not None
+        checks.check_dependencies(
+            self.candidate, self.unit, policy=str(workspace.policy.dependencies), own=own
+        )
+
+    def check_versions(self) -> None:
+        """See that no version goes backwards."""
+        holders = self.run.workshop.holders(self.run.repository)
+        checks.check_versions(self.candidate, self.unit, holders)
+
+    def check_lint(self) -> None:
+        """See that lintian finds no fault."""
+        checks.check_lint(self.build, level=str(self.run.workspace.policy.lintian))
+
+    def check_howto(self) -> None:
+        """See that it has a HOWTO."""
+        checks.check_howto(self.unit.package, folder=self.run.workspace.root / "howtos")
+
+
+@dataclass(frozen=True)
+class ReleasedTarget:
+    """One target of the candidate, with the checks that the farm has for all of it."""
+
+    run: ReleaseRun
+    target: Target
+
+    def check_signatures(self) -> None:
+        """See that real apt verifies the indexes."""
+        workshop = self.run.workshop
+        candidate = self.run.candidate()
+        view = candidate.view(workshop.layout, archive=workshop.archive(self.target),
+                              status=workshop.base(self.target).status)  # fmt: skip
+        checks.check_signatures(candidate, self.target, view)
+
+    def check_contents(self) -> None:
+        """See that no name, version and architecture has two contents in the workspace."""
+        self.run.workshop.check_contents(self.run.candidate(), self.target)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a HOWTO may want to know of the package it tries."""
+
+    name: str
+    version: str
+    upstream_version: str
+
+
+@pytest.fixture(scope="session")
+def release_run(pytestconfig: pytest.Config) -> ReleaseRun:
+    """Give the release run, or skip with an explanation."""
+    run = pytestconfig.stash.get(CONTEXT, None)
+    if run is None:
+        pytest.skip(EXPLANATION)
+    return run
+
+
+@pytest.fixture
+def build(release_run: ReleaseRun, request: pytest.FixtureRequest) -> Build:
+    """Give a finished build of each package on each target."""
+    unit: Unit = request.param
+    return blocked_as_skip(lambda: release_run.build(unit))
+
+
+@pytest.fixture
+def released(release_run: ReleaseRun, request: pytest.FixtureRequest) -> Released:
+    """Give each package on each target, as it is in the candidate."""
+    return Released(release_run, request.param)
+
+
+@pytest.fixture
+def released_target(release_run: ReleaseRun, request: pytest.FixtureRequest) -> ReleasedTarget:
+    """Give each target of the candidate."""
+    return ReleasedTarget(release_run, request.param)
+
+
+@pytest.fixture(scope="session")
+def candidate(release_run: ReleaseRun) -> Candidate:
+    """Give the candidate, with everything built."""
+    return release_run.candidate()
+
+
+@pytest.fixture
+def publication(release_run: ReleaseRun) -> Outcome:
+    """Publish the candidate to the repository, if its gates have opened; say what became of it."""
+    return release_run.publish()
+
+
+class Trials:
+    """Chroots for HOWTOs: the last one is kept for the next item of the same file.
+
+    Only a file's own items share it. Items of other files, or in other workers, get a fresh one.
+    """
+
+    def __init__(self, run: ReleaseRun) -> None:
+        self._run = run
+        self._stack = contextlib.ExitStack()
+        self._of: tuple[Path, Unit, tuple[str, ...]] | None = None
+        self._trial: Trial | None = None
+
+    def get(self, path: Path, unit: Unit, extra: tuple[str, ...]) -> Trial:
+        """Give the chroot for one HOWTO file."""
+        if self._trial is None or self._of != (path, unit, extra):
+            self.close()
+            self._trial = self._stack.enter_context(open_trial(self._run, unit, extra))
+            self._of = (path, unit, extra)
+        return self._trial
+
+    def close(self) -> None:
+        """Remove the chroot."""
+        self._trial = None
+        self._stack.close()
+
+
+@contextlib.contextmanager
+def open_trial(run: ReleaseRun, unit: Unit, extra: tuple[str, ...]) -> Iterator[Trial]:
+    """Install a unit in a chroot of its own, from the candidate."""
+    workshop = run.workshop
+    with try_package(
+        workshop.layout, candidate=run.candidate(), unit=unit, extra=extra, tell=workshop.tell,
+        archive=workshop.archive(unit.target), base=workshop.base(unit.target),
+    ) as trial:  # fmt: skip
+        yield trial
+
+
+@pytest.fixture(scope="session")
+def farm_trials(release_run: ReleaseRun) -> Iterator[Trials]:
+    """Keep the chroot of the HOWTO file that is being run."""
+    trials = Trials(release_run)
+    yield trials
+    trials.close()
+
+
+@pytest.fixture
+def farm_trial(
+    release_run: ReleaseRun, farm_trials: Trials, request: pytest.FixtureRequest
+) -> Trial:
+    """Give the chroot in which the package of a HOWTO is installed."""
+    extra: list[str] = []
+    for mark in request.node.iter_markers("farm_install"):
+        extra += mark.args
+    return farm_trials.get(request.path, request.param, tuple(sorted(set(extra))))
+
+
+@pytest.fixture
+def host(farm_trial: Trial) -> Any:
+    """Give testinfra's host for the chroot of a HOWTO."""
+    return host_in(farm_trial.place, timeout=_COMMAND)
+
+
+@pytest.fixture
+def package(farm_trial: Trial) -> Tried:
+    """Give name and version of the package that a HOWTO tries."""
+    return Tried(farm_trial.package, farm_trial.version, farm_trial.upstream_version)

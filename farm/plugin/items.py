@@ -1,0 +1,120 @@
+"""Floor 6: what an item is to the farm: its gate, its subject, what it needs and provides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from farm.model.target import Target
+from farm.model.verdict import item_id
+from farm.plugin.context import ReleaseRun
+from farm.plugin.prose import ProseItem
+from farm.plugin.scheduler import Schedule, ScheduledItem
+from farm.release.gates import Unit
+
+HOWTO = "howto"
+BUILD = "build"
+_PUBLICATION = "publication"
+_ABOUT = (BUILD, "released", "released_target", "farm_trial")
+# Checks that look at a build, or at nothing that was built: they need no candidate.
+_OF_BUILD = frozenset({"build/build", "repository/lint"})
+_OF_WORKSPACE = frozenset({"repository/howto"})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the farm knows of an item that belongs to a gate."""
+
+    gate: str
+    check: str
+    subject: Unit | Target
+
+    @property
+    def item(self) -> str:
+        """The name in the ledger."""
+        return item_id(self.gate, self.check, subject=str(self.subject))
+
+    @property
+    def name(self) -> str:
+        """Gate and check."""
+        return f"{self.gate}/{self.check}"
+
+    @property
+    def is_of_build(self) -> bool:
+        """Whether the verdict is on a build, and holds in every candidate that has it."""
+        return self.name in _OF_BUILD
+
+
+def facts_of(item: pytest.Item, root: Path) -> Facts | None:
+    """Give what the farm knows of an item; None for an item of no gate."""
+    if isinstance(item, ProseItem):
+        unit = Unit(item.farm_package, Target.parse(item.farm_target))
+        return Facts(HOWTO, f"{_below(item.path, root)}::howto", unit)
+    subject = _subject(item)
+    if subject is None:
+        return None
+    if howto_package(item.path, root):
+        return Facts(HOWTO, f"{_below(item.path, root)}::{item.name}", subject)
+    mark = item.get_closest_marker("farm_gate")
+    if mark is None or not mark.args:
+        return None
+    name = str(getattr(item, "originalname", item.name)).removeprefix("test_")
+    return Facts(str(mark.args[0]), name, subject)
+
+
+def _subject(item: pytest.Item) -> Unit | Target | None:
+    callspec = getattr(item, "callspec", None)
+    params: Mapping[str, object] = callspec.params if callspec else {}
+    for name in _ABOUT:
+        value = params.get(name)
+        if isinstance(value, Unit | Target):
+            return value
+    return None
+
+
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def howto_package(path: Path, root: Path) -> str:
+    """Give the package that a Python HOWTO is about: ``howtos/NAME/test_*.py``; or nothing."""
+    parts = path.relative_to(root).parts if path.is_relative_to(root) else ()
+    return parts[1] if len(parts) == 3 and parts[0] == "howtos" else ""
+
+
+def make_schedule(
+    items: list[pytest.Item], run: ReleaseRun, durations: Mapping[str, float]
+) -> Schedule:
+    """Say what each item needs and provides, for the scheduler."""
+    everything = tuple(f"build:{unit}" for unit in run.units)
+    schedule = {
+        item.nodeid: _scheduled(item, run, everything, durations.get(item.nodeid))
+        for item in items
+    }
+    return Schedule(schedule)
+
+
+def _scheduled(
+    item: pytest.Item, run: ReleaseRun, everything: tuple[str, ...], seconds: float | None
+) -> ScheduledItem:
+    facts = facts_of(item, run.workspace.root)
+    if _PUBLICATION in getattr(item, "fixturenames", ()):
+        gates = run.workspace.repository(run.repository).gates
+        return ScheduledItem(needs=tuple(f"gate:{gate}" for gate in gates), seconds=seconds)
+    if facts is None:
+        return ScheduledItem(seconds=seconds)
+    provides = [f"gate:{facts.gate}"]
+    needs = everything
+    if facts.name in _OF_WORKSPACE:
+        needs = ()
+    elif facts.is_of_build:
+        needs = (f"build:{facts.subject}",)
+    if facts.gate == BUILD:
+        provides.append(f"build:{facts.subject}")
+        name = str(facts.subject)
+        known = run.is_prepared and name in run.plan.jobs
+        needs = tuple(f"build:{need}" for need in run.plan.needs(name)) if known else ()
+    return ScheduledItem(tuple(provides), needs, seconds)

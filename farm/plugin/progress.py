@@ -1,0 +1,105 @@
+"""Floor 6: showing what each worker is doing, and since when."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from farm.base.files import read_json, write_json
+
+_LOOK_SECONDS = 2.0
+_QUIET_SECONDS = 15.0
+
+
+class Activity:
+    """What one process is doing, written where the controller looks.
+
+    :param folder: of the run; None writes nothing.
+    """
+
+    def __init__(self, folder: Path, *, worker: str) -> None:
+        self._path = folder / f"{worker}.activity"
+        self.item = ""
+
+    def __call__(self, what: str) -> None:
+        """Say what is being done now."""
+        write_json(self._path, {"item": self.item, "what": what, "since": time.time()})
+
+    def rest(self) -> None:
+        """Say that nothing is being done."""
+        self._path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Doing:
+    """One line of the progress."""
+
+    worker: str
+    what: str
+    seconds: float
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(int(self.seconds), 60)
+        clock = f"{minutes}:{seconds:02}" if minutes else f"{seconds}s"
+        return f"{self.worker}: {self.what} ({clock})"
+
+
+def read_activities(folder: Path, *, now: float) -> list[Doing]:
+    """Give what every worker of a run is doing."""
+    found = []
+    for path in sorted(folder.glob("*.activity")):
+        try:
+            record = read_json(path)
+        except FileNotFoundError:  # it has just finished
+            continue
+        subject = str(record["item"])
+        what = str(record["what"])
+        text = what if not subject or subject in what else f"{subject}: {what}"
+        found.append(Doing(path.stem, text, max(0.0, now - float(record["since"]))))
+    return found
+
+
+class Progress:
+    """Prints the activities now and then while a run is long, in the controller only."""
+
+    def __init__(self, folder: Path, reporter: pytest.TerminalReporter) -> None:
+        self._folder = folder
+        self._reporter = reporter
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="farm-progress", daemon=True)
+        self._last: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Begin to print."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Print no more."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _watch(self) -> None:
+        printed = time.monotonic()
+        while not self._stop.wait(_LOOK_SECONDS):
+            if time.monotonic() - printed < _QUIET_SECONDS:
+                continue
+            doings = read_activities(self._folder, now=time.time())
+            if doings:
+                printed = time.monotonic()
+                self._print(doings)
+
+    def _print(self, doings: list[Doing]) -> None:
+        text = "  ".join(str(doing) for doing in doings)
+        self._reporter.ensure_newline()
+        self._reporter.write_line(f"farm | {text}", cyan=True)
+
+
+def worker_name() -> str:
+    """Give this process's name among the workers: ``gw0``, or ``main`` without xdist."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")

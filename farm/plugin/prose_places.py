@@ -1,0 +1,31 @@
+"""Floor 6: places for HOWTOs in prose: a fresh chroot each."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from farm.base.errors import Blocked
+from farm.model.target import Target
+from farm.plugin.context import ReleaseRun
+from farm.plugin.fixtures import open_trial
+from farm.plugin.prose import HowtoPlace, HowtoPlaces
+from farm.release.gates import Unit
+
+
+def make_places(run: ReleaseRun) -> HowtoPlaces:
+    """Give the function that makes the place of each HOWTO in prose."""
+
+    @contextlib.contextmanager
+    def place(package: str, target: str, extra: Sequence[str]) -> Iterator[HowtoPlace]:
+        unit = Unit(package, Target.parse(target))
+        try:
+            run.candidate()
+        except Blocked as error:
+            pytest.skip(f"blocked by {error.by}")
+        with open_trial(run, unit, tuple(extra)) as trial:
+            yield HowtoPlace(trial.place, trial.version, trial.upstream_version, trial.user)
+
+    return place

@@ -1,0 +1,84 @@
+"""Floor 6: the controller's last words: what was released, promoted, blocked and recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from farm.base.errors import FarmError
+from farm.plugin.context import ReleaseRun
+from farm.plugin.verdicts import RECORDED
+
+
+class Summary:
+    """Counts reports, promotes at the end of a green run, and says it all in a few lines."""
+
+    def __init__(self, run: ReleaseRun) -> None:
+        self._run = run
+        self._recorded: set[str] = set()
+        self._tried: set[str] = set()
+        self._blocked: list[tuple[str, str]] = []
+        self._promotion = ""
+        self._refusal = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take notice of one report."""
+        if report.when != "call" and not (report.when == "setup" and not report.passed):
+            return
+        names = {name for name, _ in report.user_properties}
+        (self._recorded if RECORDED in names else self._tried).add(report.nodeid)
+        if report.skipped and isinstance(report.longrepr, tuple):
+            reason = report.longrepr[2].removeprefix("Skipped: ")
+            if reason.startswith("blocked by"):
+                self._blocked.append((report.nodeid, reason))
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Any:
+        """Promote when everything went well, once, in the controller."""
+        result = yield
+        options = self._run.options
+        if options.promote and not session.config.option.collectonly:
+            if session.exitstatus == pytest.ExitCode.OK and not self._blocked:
+                self._promote(session, options.promote)
+            else:
+                self._refusal = f"{options.promote} stays as it is: this run was not green."
+        return result
+
+    def _promote(self, session: pytest.Session, to: str) -> None:
+        try:
+            self._promotion = self._run.promote(to)
+        except FarmError as error:
+            self._refusal = str(error)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what is released."""
+        run = self._run
+        what = ", ".join(run.options.packages) or "all packages"
+        return [f"farm: {run.workspace.name}: {what} for {run.repository}"]
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the last words."""
+        lines = self._lines()
+        if not lines:
+            return
+        terminalreporter.section("packaging farm")
+        for line in lines:
+            terminalreporter.write_line(line)
+        if self._refusal:
+            terminalreporter.write_line(self._refusal, red=True)
+
+    def _lines(self) -> list[str]:
+        run = self._run
+        lines = [f"{nodeid}: {reason}" for nodeid, reason in sorted(self._blocked)]
+        if self._recorded:
+            count = len(self._recorded)
+            lines.append(
+                f"{count} of {count + len(self._tried)} checks passed before on identical "
+                "digests and were not tried again; --fresh tries them."
+            )
+        lines += run.describe_outcome()
+        if self._promotion:
+            lines.append(self._promotion)
+        return lines

@@ -1,0 +1,80 @@
+"""Floor 6: verdicts: what of an item's end goes to the ledger, and what holds from before."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from farm.base.errors import FarmFault
+from farm.model.verdict import State, Verdict
+from farm.plugin.context import ReleaseRun
+from farm.plugin.items import HOWTO, Facts
+from farm.release.gates import Unit
+
+RECORDED = "farm_recorded"
+
+
+class Verdicts:
+    """Records verdicts of one process, and finds those that make trying again needless."""
+
+    def __init__(self, run: ReleaseRun) -> None:
+        self._run = run
+        self._howtos = {(howto.unit, howto.path): howto for howto in run.workshop.howtos(run.units)}
+        self._inputs = run.workshop.check_inputs()
+
+    def _digest(self, facts: Facts) -> str:
+        """Give the digest of what an item looks at, if that is there; builds nothing."""
+        if facts.is_of_build and isinstance(facts.subject, Unit):
+            return self._run.find_build_key(facts.subject)
+        return self._run.find_candidate_digest()
+
+    def _inputs_of(self, facts: Facts) -> str:
+        if facts.gate == HOWTO and isinstance(facts.subject, Unit):
+            howto = self._howtos.get((facts.subject, facts.check.partition("::")[0]))
+            return howto.digest if howto else ""
+        return self._inputs.get(facts.name, "")
+
+    def recall(self, facts: Facts) -> Verdict | None:
+        """Give the recorded pass of an item on identical digests, if there is one."""
+        digest = "" if self._run.options.fresh else self._digest(facts)
+        if not digest:
+            return None
+        inputs = self._inputs_of(facts)
+        ledger = self._run.workshop.ledger
+        return ledger.recorded_pass(facts.item, digest=digest, inputs=inputs)
+
+    def record(
+        self, facts: Facts, *, state: State, reason: str, seconds: float
+    ) -> None:
+        """Remember how an item ended, if what it looked at is there at all."""
+        digest = self._digest(facts)
+        if digest:
+            verdict = Verdict(
+                item=facts.item, gate=facts.gate, state=state, reason=reason, digest=digest,
+                inputs=self._inputs_of(facts), seconds=seconds, when=datetime.now(UTC),
+                run=self._run.run,
+            )  # fmt: skip
+            self._run.workshop.ledger.record(verdict)
+
+    def expect(self, items: list[tuple[pytest.Item, Facts]]) -> None:
+        """Remember which items each HOWTO file consists of, from an unfiltered collection."""
+        for howto in self._howtos.values():
+            names = [
+                facts.item for _, facts in items
+                if facts.gate == HOWTO and facts.subject == howto.unit
+                and facts.check.partition("::")[0] == howto.path
+            ]  # fmt: skip
+            if names:
+                self._run.workshop.ledger.expect(
+                    howto.digest, gate=HOWTO, source=howto.source, items=names
+                )
+
+
+def state_of(error: BaseException | None, *, skipped: bool) -> State:
+    """Say how an item ended from what it raised."""
+    if skipped:
+        return State.WAITING
+    if error is None:
+        return State.PASSED
+    return State.FAULT if isinstance(error, FarmFault) else State.FAILED

@@ -1,0 +1,240 @@
+"""Floor 5: the checks of the repository gate: what must hold before a snapshot may enter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from debian.deb822 import PkgRelation
+from debian.debian_support import Version
+
+from farm.base.errors import AuditFailed, FarmFault, InstallFailed
+from farm.base.files import digest_of, sha256_of
+from farm.base.run import run
+from farm.build.aptview import AptView
+from farm.model.artifact import BinaryPackage, Build
+from farm.model.target import Target
+from farm.release.candidate import Candidate
+from farm.release.gates import HowtoFile, Unit
+from farm.release.versions import find_backwards
+from farm.repo.state import Snapshot
+from farm.report.records import Conflict
+
+_LINT = timedelta(minutes=20)
+# Tags about an upload to Debian itself, which a publisher's own repository is not.
+_NOT_OURS = (
+    "bad-distribution-in-changes-file", "changed-by-invalid-for-derivative",
+    "initial-upload-closes-no-bugs", "newer-standards-version", "no-nmu-in-changelog",
+    "source-nmu-has-incorrect-version-number", "unreleased-changes", "wrong-bug-number-in-closes",
+)  # fmt: skip
+
+
+def check_installable(candidate: Candidate, unit: Unit, view: AptView) -> None:
+    """Let real apt find every binary package of a unit installable, from this candidate.
+
+    Relations that apt resolves are those of the candidate and of the distribution's archive.
+
+    :raises InstallFailed: with apt's reason, for the first one that is not.
+    """
+    binaries = candidate.builds[unit].binaries
+    try:
+        _solve(view, binaries)
+    except InstallFailed:
+        # Packages of one source may conflict with each other on purpose: one at a time, then.
+        for each in binaries:
+            _solve(view, [each])
+
+
+def _solve(view: AptView, binaries: Iterable[BinaryPackage]) -> None:
+    binaries = list(binaries)
+    words = [f"{each.name}={each.version}" for each in binaries]
+    try:
+        chosen = {(deb.name, deb.version) for deb in view.solve("install", *words)}
+    except InstallFailed as error:
+        raise InstallFailed(
+            f"apt cannot install {', '.join(each.name for each in binaries)} from the candidate.",
+            details=error.details, hint="Look at its Depends: is every package there, at the "
+            "version asked for, in the candidate or in the distribution?",
+        ) from error  # fmt: skip
+    missing = [each.name for each in binaries if (each.name, each.version) not in chosen]
+    if missing:
+        raise InstallFailed(f"apt would not take {', '.join(missing)} from the candidate.")
+
+
+def check_dependencies(candidate: Candidate, unit: Unit, *, policy: str, own: bool) -> None:
+    """Look whether a unit asks for other packages of the candidate as the policy wants.
+
+    ``exact``: packages whose packaging is the workspace's own ask for one exact version, the one
+    that the candidate has. Imported packages keep the relations that their distribution gave them;
+    the candidate's version must satisfy those, as for all under ``compatible``.
+
+    :param own: whether the packaging is the workspace's own.
+    :raises AuditFailed: naming the relation and what the candidate has.
+    """
+    if policy == "off":
+        return
+    others = candidate.binaries(unit.target)
+    mine = {each.name for each in candidate.builds[unit].binaries}
+    for binary in candidate.builds[unit].binaries:
+        for group in _relations(binary):
+            known = [each for each in group if each["name"] in others]
+            if known and not any(each["name"] in mine for each in group):
+                _check_group(binary, known, others, exact=policy == "exact" and own)
+
+
+def _relations(binary: BinaryPackage) -> list[list[dict[str, object]]]:
+    texts = [binary.field(name) for name in ("Pre-Depends", "Depends")]
+    groups: list[list[dict[str, object]]] = []
+    for text in filter(None, texts):
+        groups += PkgRelation.parse_relations(text)
+    return groups
+
+
+def _check_group(
+    binary: BinaryPackage,
+    group: list[dict[str, object]],
+    others: Mapping[str, BinaryPackage],
+    *,
+    exact: bool,
+) -> None:
+    if any(_satisfied(each, others[str(each["name"])], exact=exact) for each in group):
+        return
+    each = group[0]
+    name = str(each["name"])
+    relation = " ".join(str(part) for part in each.get("version") or ("any version",))  # type: ignore[attr-defined]
+    raise AuditFailed(
+        f"{binary.name} {binary.version} asks for {name} ({relation}), "
+        f"and the candidate has {name} {others[name].version}.",
+        hint=f"The policy wants exact versions: write '{name} (= {others[name].version})' in "
+        "debian/control, and give the package a new version." if exact else
+        "Give one of the two a version that fits.",
+    )  # fmt: skip
+
+
+_COMPARE = {
+    "=": lambda order: order == 0, ">=": lambda order: order >= 0, "<=": lambda order: order <= 0,
+    ">>": lambda order: order > 0, "<<": lambda order: order < 0,
+}  # fmt: skip
+
+
+def _satisfied(relation: dict[str, object], other: BinaryPackage, *, exact: bool) -> bool:
+    wanted = relation.get("version")
+    if not isinstance(wanted, tuple):
+        return not exact
+    sign, version = wanted
+    if exact and sign != "=":
+        return False
+    have, asked = Version(other.version), Version(version)
+    order = (have > asked) - (have < asked)
+    return _COMPARE.get(str(sign), lambda _: False)(order)
+
+
+def check_versions(candidate: Candidate, unit: Unit, holders: Mapping[str, Snapshot | None]) -> None:
+    """Look whether no version of a unit goes backwards against what repositories hold now.
+
+    :param holders: the current snapshots by repository.
+    :raises AuditFailed: naming the package, both versions and the repository.
+    """
+    offered = [each for each in candidate.snapshot.entries
+               if each.package == unit.package
+               and each.distribution == unit.target.distribution]  # fmt: skip
+    for repository, snapshot in holders.items():
+        found = find_backwards(offered, held=snapshot.entries if snapshot else ())
+        if found:
+            raise AuditFailed(
+                f"{found[0]}, which {repository} holds.",
+                details="\n".join(str(each) for each in found),
+                hint="Give it a higher version in its changelog.",
+            )
+
+
+def check_contents(conflicts: Sequence[Conflict]) -> None:
+    """Refuse a second content under one name, version and architecture.
+
+    :param conflicts: what the ledger has found.
+    :raises AuditFailed: when there is any.
+    """
+    if conflicts:
+        raise AuditFailed(
+            f"{conflicts[0]}.",
+            details="\n".join(str(each) for each in conflicts[:20]),
+            hint="Give the package a higher version in its changelog, and build it again.",
+        )
+
+
+def check_lint(build: Build, *, level: str) -> None:
+    """Run lintian on a build and its source.
+
+    :param level: ``error``, ``warning`` or ``info``: the lowest severity that fails; or ``off``.
+    :raises AuditFailed: with lintian's tags.
+    """
+    if level == "off":
+        return
+    lintian = ["lintian", "--allow-root", "--no-cfg", "--profile", "debian", "--color", "never",
+               "--suppress-tags", ",".join(_NOT_OURS), "--fail-on", _FAIL_ON[level],
+               "--display-level", f">={level}"]  # fmt: skip
+    files = [str(build.source.dsc.path), *(str(each.file.path) for each in build.binaries)]
+    result = run([*lintian, *files], timeout=_LINT, ok=(0, 2), env={"DEB_VENDOR": "debian"})
+    tags = [line for line in result.stdout.splitlines() if line[:2] in ("E:", "W:", "I:")]
+    if result.returncode == 2:
+        raise AuditFailed(
+            f"lintian finds fault with {build.package} {build.version}: {len(tags)} tags of level "
+            f"{level} or above.",
+            details="\n".join(tags[:40]),
+            hint="Mend them, or override those that are wrong: lintian(1), OVERRIDES.",
+        )
+
+
+_FAIL_ON = {"error": "error", "warning": "error,warning", "info": "error,warning,info"}
+
+
+def check_howto(package: str, *, folder: Path) -> None:
+    """Look whether a package has a HOWTO.
+
+    :param folder: the workspace's ``howtos``.
+    :raises AuditFailed: when it has none.
+    """
+    if not find_howtos(package, folder=folder):
+        raise AuditFailed(
+            f"{package} has no HOWTO, so nobody knows how to see that it works.",
+            hint=f"Write howtos/{package}.md or howtos/{package}/test_{package}.py; "
+            f"'{package} --version' is a beginning.",
+        )
+
+
+def find_howtos(package: str, *, folder: Path) -> list[Path]:
+    """Give the HOWTO files of a package: ``NAME.md`` and ``NAME/test_*.py``."""
+    prose = folder / f"{package}.md"
+    return [*([prose] if prose.is_file() else []), *sorted((folder / package).glob("test_*.py"))]
+
+
+def howto_files(unit: Unit, root: Path) -> list[HowtoFile]:
+    """Give the HOWTO files of a unit, with digests of all that decides what they try.
+
+    :param root: the workspace.
+    """
+    folder = root / "howtos"
+    found = []
+    for path in find_howtos(unit.package, folder=folder):
+        together = [folder / "conftest.py", path.parent / "conftest.py", path]
+        digest = digest_of([sha256_of(each) for each in together if each.is_file()])[:32]
+        found.append(HowtoFile(unit, path.relative_to(root).as_posix(), digest))
+    return found
+
+
+def check_signatures(candidate: Candidate, target: Target, view: AptView) -> None:
+    """See that apt, trusting the repository's key alone, has taken its indexes.
+
+    The view was made by a real ``apt-get update`` which fails for a bad signature or digest; what
+    is left to see is that its lists really hold the candidate.
+
+    :raises AuditFailed: when they do not.
+    """
+    lists = view.folder / "lists"
+    names = [path.name for path in lists.iterdir() if target.distribution in path.name]
+    if not any(name.endswith("InRelease") and "snapshots" in name for name in names):
+        raise AuditFailed("apt took no signed index of the candidate.")
+    binaries = candidate.binaries(target)
+    if not binaries:
+        raise FarmFault(f"The candidate holds nothing for {target}.")

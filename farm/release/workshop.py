@@ -1,0 +1,353 @@
+"""Floor 5: one workspace at work: its sources, builds, candidate, keys and ledger, joined.
+
+The pytest plugin and the command line both stand on this, and on nothing below it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from farm.base.activity import Tell, tell_nobody
+from farm.base.errors import FarmFault, InputError, PromotionRefused
+from farm.base.files import digest_of, sweep, write_atomically
+from farm.build.builder import Builder, Ground
+from farm.build.chroots import Base, Chroots
+from farm.build.dependencies import Dependencies
+from farm.build.failures import Failures
+from farm.build.plan import Job, Plan, make_plan
+from farm.build.store import BuildStore
+from farm.config.workspace import Package, Workspace
+from farm.model.artifact import Build, SourcePackage
+from farm.model.layout import Layout
+from farm.model.target import Target
+from farm.place import overlay
+from farm.release import checks
+from farm.release.candidate import Candidate, merge
+from farm.release.gates import HowtoFile, Unit
+from farm.release.promotion import Desk, Order, Outcome, promote, rollback
+from farm.repo.content import Content, Entry
+from farm.repo.signing import Key, Keys
+from farm.repo.snapshot import Snapshots
+from farm.repo.state import Snapshot
+from farm.report.ledger import Ledger
+from farm.report.records import Claim, Kind
+from farm.source.archive import Archive
+from farm.source.mirror import find_mirror
+from farm.source.package import read_source_package
+from farm.source.resolve import ArchiveSource, DscSource, FolderSource, Source
+from farm.source.store import SourceStore
+
+
+class Workshop:
+    """A workspace and everything that its state folder holds.
+
+    :param run: names this run.
+    :param parallel: cores for one build.
+    :param tell: hears what is being done.
+    """
+
+    def __init__(
+        self, workspace: Workspace, *, run: str = "", parallel: int = 1, tell: Tell = tell_nobody
+    ) -> None:
+        os.umask(0o022)  # sandboxes, which are nobody here, read from the state folder
+        self.workspace = workspace
+        self.layout = Layout(workspace.state_dir).prepare()
+        self.run = run
+        self.parallel = parallel
+        self.tell = tell
+        self._archives: dict[Target, Archive] = {}
+        self._grounds: dict[Target, Ground] = {}
+        self._plan: Plan | None = None
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The memory of verdicts and publications."""
+        return Ledger(self.layout.ledger)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """The snapshots and the pointers to them."""
+        layout = self.layout
+        return Snapshots(layout.snapshots, layout.repositories, layout.locks)
+
+    @cached_property
+    def sources(self) -> SourceStore:
+        """The store of source packages."""
+        return SourceStore(self.layout.sources)
+
+    @cached_property
+    def store(self) -> BuildStore:
+        """The store of finished builds."""
+        return BuildStore(self.layout)
+
+    def key(self, repository: str) -> Key:
+        """Give the key that signs a repository, making it on first use.
+
+        :raises FarmError: when a configured key is missing, expired or revoked.
+        """
+        configured = self.workspace.repository(repository).key
+        owner = f"{self.workspace.name} {repository} repository"
+        return Keys(self.layout.keys).key(repository, fingerprint=configured, owner=owner)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left behind: temporary folders and overlays."""
+        sweep(self.layout.temporary)
+        overlay.sweep(self.layout.environments, keep=Failures(self.layout).environments())
+
+    def archive(self, target: Target) -> Archive:
+        """Give the distribution's archive of a target, its indexes not older than allowed.
+
+        :raises SourceError: when its signature does not verify.
+        :raises FarmFault: when it cannot be reached.
+        """
+        if target not in self._archives:
+            configured = self.workspace.target(str(target))
+            mirror = find_mirror(self.workspace.mirror, distribution=target.distribution,
+                                 components=configured.components)  # fmt: skip
+            archive = Archive(self.layout.archives / str(target), target=target, mirror=mirror)
+            self.tell(f"reading the archive of {target}")
+            archive.ensure_fresh(self.workspace.refresh)
+            self._archives[target] = archive
+        return self._archives[target]
+
+    def ground(self, target: Target) -> Ground:
+        """Give the chroot of a target and what resolves build dependencies on it."""
+        if target not in self._grounds:
+            archive = self.archive(target)
+            base = Chroots(self.layout, tell=self.tell).ensure(archive)
+            dependencies = Dependencies(self.layout, archive=archive, base=base, tell=self.tell)
+            self._grounds[target] = Ground(base, dependencies)
+        return self._grounds[target]
+
+    def base(self, target: Target) -> Base:
+        """Give the pristine chroot of a target."""
+        return self.ground(target).base
+
+    # What is to be built.
+
+    def plan(self) -> Plan:
+        """Fetch every source of the workspace and find the order of builds.
+
+        :raises SourceError: when a source is not there or cannot be trusted.
+        :raises InputError: when packages need each other in a circle.
+        """
+        if self._plan is None:
+            self._plan = make_plan(self._jobs())
+        return self._plan
+
+    def _jobs(self) -> Iterable[Job]:
+        for name, package in self.workspace.packages.items():
+            for config in package.targets_in(self.workspace):
+                self.tell(f"fetching the source of {name}")
+                source = self.sources.ensure(self._source(package, config.target))
+                yield Job(name, config.target, source, tuple(package.build_profiles))
+
+    def _source(self, package: Package, target: Target) -> Source:
+        if package.debian is not None:
+            return ArchiveSource(package.debian, self.archive(target))
+        if package.dsc is not None:
+            return DscSource(package.dsc, package.sha256 or "")
+        if package.folder is not None:
+            return FolderSource(package.folder, label=f"folder of {package.name}",
+                                without=(self.workspace.state_dir,))  # fmt: skip
+        raise InputError(f"{package.name} has no source.", hint="Give it one in farm.toml.")
+
+    def load_source(self, digest: str) -> SourcePackage:
+        """Give a source package of the store by its digest.
+
+        :raises SourceError: when it is not there whole.
+        """
+        return read_source_package(self.layout.sources / digest)
+
+    def adopt_plan(self, digests: dict[str, str]) -> Plan:
+        """Make the plan from sources that another process of this run has fetched.
+
+        :param digests: the digest of the source of every job, by job name.
+        """
+        jobs = []
+        for name, digest in digests.items():
+            package, _, target = name.partition("@")
+            profiles = tuple(self.workspace.package(package).build_profiles)
+            jobs.append(Job(package, Target.parse(target), self.load_source(digest), profiles))
+        self._plan = make_plan(jobs)
+        return self._plan
+
+    @cached_property
+    def builder(self) -> Builder:
+        """Builds the jobs of the plan."""
+        return Builder(self.workspace, self.layout, self.plan(), ground=self.ground, run=self.run,
+                       parallel=self.parallel, tell=self.tell)  # fmt: skip
+
+    def find_log(self, name: str, key: str) -> Path | None:
+        """Give the log of a job: of its build, or else of its last failure."""
+        if key and self.store.folder(key).is_dir():
+            return self.store.folder(key) / "log"
+        failures = Failures(self.layout).of(name)
+        return Path(failures[0].log) if failures else None
+
+    # What is to be released.
+
+    def selection(self, packages: Sequence[str], targets: Sequence[Target]) -> tuple[str, ...]:
+        """Give the jobs that a release builds: those asked for and all that they need.
+
+        :param packages: empty for all.
+        :param targets: empty for all.
+        :raises InputError: when a package is not built for any of the targets.
+        """
+        plan = self.plan()
+        chosen = [
+            name for name, job in plan.jobs.items()
+            if (not packages or job.package in packages) and (not targets or job.target in targets)
+        ]  # fmt: skip
+        return plan.closure(chosen)
+
+    def candidate(self, repository: str, builds: Iterable[Build]) -> Candidate:
+        """Make the candidate of a repository from builds, or find it ready."""
+        current = self.snapshots.current(repository)
+        chosen = merge(builds)
+        content = Content(self.workspace.name, tuple(chosen.values()))
+        self.tell(f"making the candidate of {repository}")
+        key = self.key(repository)
+        snapshot = self.snapshots.ensure(
+            content, repository=repository, origin=self.workspace.name, key=key,
+            keep_from=current,
+        )  # fmt: skip
+        return self._candidate(snapshot, chosen, key)
+
+    def _candidate(self, snapshot: Snapshot, builds: dict[Unit, Build], key: Key) -> Candidate:
+        keyring = self.layout.cache / "keyrings" / f"{key.fingerprint}.gpg"
+        if not keyring.exists():
+            write_atomically(keyring, key.export())
+        return Candidate(snapshot, builds, keyring, self.workspace.name)
+
+    def builds_of(self, snapshot: Snapshot) -> list[Build]:
+        """Give the builds that a snapshot is made of.
+
+        :raises FarmFault: when one is no longer in the store.
+        """
+        seen: dict[tuple[str, str], Build] = {}
+        for entry in snapshot.entries:
+            name = (entry.package, entry.build)
+            if name not in seen:
+                seen[name] = self._load_build(*name)
+        return list(seen.values())
+
+    def _load_build(self, package: str, key: str) -> Build:
+        inputs = self.store.inputs(key)
+        source = self.load_source(inputs["source"]) if inputs else None
+        build = self.store.find(key, package=package, source=source) if source else None
+        if build is None:
+            raise FarmFault(
+                f"The build {key[:16]} of {package} is no longer in the store.",
+                hint="Release the whole repository again: it is built anew.",
+            )
+        return build
+
+    def holders(self, repository: str) -> dict[str, Snapshot | None]:
+        """Give the snapshots against which no version may go backwards: own, and those after it."""
+        return {name: self.snapshots.current(name) for name in self.downstream(repository)}
+
+    def downstream(self, repository: str) -> list[str]:
+        """Give a repository and those that are promoted from it, one after the other."""
+        chain = [repository]
+        for name in chain:
+            chain += [each.name for each in self.workspace.repositories.values()
+                      if each.promoted_from == name and each.name not in chain]  # fmt: skip
+        return chain
+
+    def check_contents(self, candidate: Candidate, target: Target) -> None:
+        """See that nothing in a candidate has another content than what was published before.
+
+        :raises AuditFailed: naming the first, and where the other content is.
+        """
+        entries = [each for each in candidate.snapshot.entries
+                   if each.distribution == target.distribution]  # fmt: skip
+        checks.check_contents(self.ledger.conflicts(_claims(entries, candidate)))
+
+    # Publishing.
+
+    def check_inputs(self) -> dict[str, str]:
+        """Give the digests of the policies that decide how checks end, by gate and check."""
+        policy = self.workspace.policy
+        return {
+            "repository/dependencies": digest_of(["dependencies", policy.dependencies])[:32],
+            "repository/lint": digest_of(["lint", policy.lintian])[:32],
+        }
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Where publications are made."""
+        return Desk(self.workspace.name, self.snapshots, self.ledger, self.layout.locks,
+                    self.layout.receipts)  # fmt: skip
+
+    def order(
+        self, repository: str, builds: Iterable[Build], *, howtos: Sequence[HowtoFile], kind: Kind
+    ) -> Order:
+        """Say what shall become of a repository."""
+        return Order(
+            repository, Content(self.workspace.name, tuple(builds)),
+            [str(gate) for gate in self.workspace.repository(repository).gates],
+            lambda: self.key(repository), kind, howtos, self.check_inputs(),
+        )  # fmt: skip
+
+    def howtos(self, units: Iterable[Unit]) -> tuple[HowtoFile, ...]:
+        """Give every HOWTO file of some units, as it is now."""
+        return tuple(
+            howto for unit in units for howto in checks.howto_files(unit, self.workspace.root)
+        )
+
+    def publish(self, repository: str, candidate: Candidate) -> Outcome:
+        """Let a repository hold a candidate, if its gates have opened.
+
+        :raises PromotionRefused: when they have not.
+        """
+        builds = list(candidate.builds.values())
+        howtos = self.howtos(candidate.units)
+        order = self.order(repository, builds, howtos=howtos, kind=Kind.PUBLISH)
+        return self._done(promote(order, desk=self.desk))
+
+    def promote(self, source: str, to: str) -> Outcome:
+        """Let a repository take over what another one holds, if its gates have opened for that.
+
+        :raises InputError: when farm.toml does not let it take over from there.
+        :raises PromotionRefused: when something has not passed.
+        """
+        expected = self.workspace.repository(to).promoted_from
+        if expected != source:
+            allowed = f"only from {expected}" if expected else "from no other repository"
+            raise InputError(
+                f"{to} is not promoted from {source}: farm.toml lets it take over {allowed}.",
+                hint=f'That is: [repository.{to}] from = "{source}"',
+            )
+        snapshot = self.snapshots.current(source)
+        if snapshot is None:
+            raise PromotionRefused(
+                f"{source} holds nothing yet, so there is nothing to promote to {to}.",
+                hint=f"Release something first: pytest --release {source}",
+            )
+        builds = self.builds_of(snapshot)
+        howtos = self.howtos(Unit(each.package, each.target) for each in builds)
+        order = self.order(to, builds, howtos=howtos, kind=Kind.PROMOTE)
+        return self._done(promote(order, desk=self.desk))
+
+    def rollback(self, repository: str) -> Outcome:
+        """Let a repository point back to what it held before.
+
+        :raises InputError: when there is no such state.
+        """
+        self.workspace.repository(repository)
+        return rollback(repository, desk=self.desk)
+
+    def _done(self, outcome: Outcome) -> Outcome:
+        keep = self.workspace.repository(outcome.repository).keep
+        self.snapshots.prune(outcome.repository, keep)
+        return outcome
+
+
+def _claims(entries: Iterable[Entry], candidate: Candidate) -> list[Claim]:
+    where = candidate.snapshot.repository
+    return [Claim(each.name, each.version, each.architecture, each.sha256, where)
+            for each in entries]  # fmt: skip

@@ -1,0 +1,5 @@
+"""The repository becomes the candidate, once the gates that it asks for have opened."""
+
+
+def test_publish(publication):
+    assert publication.snapshot.digest
