@@ -8,8 +8,8 @@ from pathlib import Path
 from farm.config.choices import SourceKind
 from farm.config.document import Document
 from farm.config.schema import PackageTable
+from farm.config.settings import PRIVATE
 from farm.config.spelling import find_nearest
-from farm.config.workspace import PRIVATE
 
 _SOURCES = tuple(str(kind) for kind in SourceKind)
 # What makes a folder a source package, deb-src-control(5).

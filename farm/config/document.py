@@ -18,8 +18,8 @@ from farm.config.schema import (
     TargetTable,
     WorkspaceTable,
 )
+from farm.config.settings import PRIVATE
 from farm.config.spelling import find_nearest
-from farm.config.workspace import PRIVATE
 from farm.model.names import check_package, check_repository
 from farm.model.target import Target
 

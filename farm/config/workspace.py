@@ -1,160 +1,154 @@
-"""Floor 1: a workspace, as farm.toml describes it and with all defaults filled in."""
+"""Floor 1: the workspace: where its farm.toml is, and what that makes of the folder.
+
+The other floors need this module only: what a workspace consists of can be imported from here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
-from farm.base.errors import InputError
-from farm.config.choices import Dependencies, Lintian, RebuildOn, SourceKind
-from farm.config.spelling import refuse_unknown
+from farm.base.errors import ConfigError
+from farm.config.crosschecks import check_all, is_address, state_dir
+from farm.config.document import Document
+from farm.config.mistakes import tell
+from farm.config.schema import PackageTable, RepositoryTable, TargetTable, WorkspaceTable
+from farm.config.settings import (
+    PRIVATE,
+    Package,
+    Policy,
+    Repository,
+    TargetConfig,
+    Workspace,
+)
 from farm.model.gates import Gate
-from farm.model.names import check_repository
 from farm.model.target import Target
 
-PRIVATE = "private"
-"""Repositories called ``private/NAME`` exist without a table of their own."""
+__all__ = ["Package", "Policy", "Repository", "TargetConfig", "Workspace", "find", "load"]
+
+NAME = "farm.toml"
+_HINT = "Make a workspace with: farm new workspace DIR"
+# Distributions that have no suite of updates beside them.
+_ROLLING = frozenset({"sid", "unstable", "experimental", "testing"})
 
 
-@dataclass(frozen=True)
-class TargetConfig:
-    """What packages are built for, and from which part of the distribution's archive.
+def find(start: Path) -> Path:
+    """Find the farm.toml of a folder: in it, or in the nearest folder above.
 
-    :param suites: the distribution itself first, then what is laid over it.
+    :raises ConfigError: when there is none.
     """
+    here = start.resolve()
+    for folder in (here, *here.parents):
+        path = folder / NAME
+        if path.is_file():
+            return path
+    raise ConfigError(f"There is no {NAME} in {here} or above.", hint=_HINT)
 
-    target: Target
-    components: tuple[str, ...]
-    suites: tuple[str, ...]
 
+def load(path: Path) -> Workspace:
+    """Read a farm.toml, strictly.
 
-@dataclass(frozen=True)
-class Policy:
-    """The rules of a workspace.
-
-    :param build_disk: how much a build may write, in bytes.
-    :param build_log: how long the log of a build may become, in bytes.
+    :raises ConfigError: for everything that is wrong with it, all together, each with the name
+        of the file and the dotted key.
     """
-
-    dependencies: Dependencies
-    lintian: Lintian
-    rebuild_on: RebuildOn
-    build_timeout: timedelta
-    build_disk: int
-    build_log: int
-
-
-@dataclass(frozen=True)
-class Repository:
-    """What users point apt at.
-
-    :param gates: what a snapshot must have passed to enter.
-    :param promoted_from: the repository whose snapshots it takes over, if any.
-    :param keep: how many former snapshots stay, for rollback.
-    :param key: the fingerprint of the OpenPGP key that signs it, in the user's own keyring; a
-        key is made on first use when None.
-    """
-
-    name: str
-    gates: tuple[Gate, ...]
-    promoted_from: str | None = None
-    keep: int = 3
-    key: str | None = None
+    root = path.absolute().parent.resolve()
+    file = _shown(path)
+    document = Document.read(_parse(_read(path, file=file), file=file))
+    check_all(document, root=root)
+    if document.mistakes or document.workspace is None:
+        raise tell(document.ordered_mistakes(), file=file)
+    return _workspace(document, document.workspace, root=root)
 
 
-@dataclass(frozen=True)
-class Package:
-    """A source package, and where its source comes from: one of the three, see ``kind``.
-
-    :param debian: its name in the distribution's archive.
-    :param dsc: the address of its ``.dsc``: http, https, or an absolute path.
-    :param sha256: the checksum of that.
-    :param folder: the folder that holds it, absolute.
-    :param targets: the names of the targets it is built for; all when None.
-    :param build_options: words for ``DEB_BUILD_OPTIONS``.
-    :param timeout: how long its build may take, when not as the policy says.
-    """
-
-    name: str
-    debian: str | None = None
-    dsc: str | None = None
-    sha256: str | None = None
-    folder: Path | None = None
-    targets: tuple[str, ...] | None = None
-    build_options: tuple[str, ...] = ()
-    build_profiles: tuple[str, ...] = ()
-    timeout: timedelta | None = None
-
-    @property
-    def kind(self) -> SourceKind:
-        """Say where the source comes from."""
-        return next(kind for kind in SourceKind if getattr(self, kind) is not None)
-
-    def targets_in(self, workspace: Workspace) -> tuple[TargetConfig, ...]:
-        """Give the targets of a workspace that this package is built for."""
-        return tuple(
-            config
-            for config in workspace.targets
-            if self.targets is None or str(config.target) in self.targets
-        )
+def _shown(path: Path) -> str:
+    absolute = path.absolute()
+    here = Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
 
-@dataclass(frozen=True)
-class Workspace:
-    """A folder with a farm.toml, and all that this says.
+def _read(path: Path, *, file: str) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"There is no {file}.", hint=_HINT) from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}.") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{file}: line {line} is not UTF-8 text: byte 0x{content[error.start]:02x}."
+        ) from None
 
-    :param root: the folder.
-    :param state_dir: where the farm keeps what it makes.
-    :param mirror: ``host`` for what this machine's own apt uses, or an address.
-    :param refresh: how old the archive's indexes may become before they are fetched again.
-    :param repositories: those with a table of their own.
-    :param private: what all of ``private/NAME`` have in common; its own name says nothing.
-    """
 
-    root: Path
-    name: str
-    state_dir: Path
-    mirror: str
-    refresh: timedelta
-    targets: tuple[TargetConfig, ...]
-    policy: Policy
-    repositories: Mapping[str, Repository]
-    private: Repository
-    packages: Mapping[str, Package]
+def _parse(text: str, *, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{file}: is nested too deeply.") from None
+    except tomllib.TOMLDecodeError as error:
+        what, line, column = _locate(str(error), text)
+        raise ConfigError(
+            f"{file}: line {line}, column {column}: {what}.",
+            hint=_quote(text, line=line),
+        ) from None
+    except ValueError:
+        raise ConfigError(f"{file}: has a number with too many digits.") from None
 
-    def repository(self, name: str) -> Repository:
-        """Give a repository by name; any ``private/NAME`` exists.
 
-        :raises InputError: when there is none of that name, with the nearest spelling.
-        """
-        if name in self.repositories:
-            return self.repositories[name]
-        if name == PRIVATE:
-            raise InputError(
-                f"{PRIVATE!r} is what private repositories have in common, and none itself.",
-                hint=f"Name one: {PRIVATE}/NAME",
-            )
-        if name.startswith(f"{PRIVATE}/"):
-            return replace(self.private, name=check_repository(name))
-        raise refuse_unknown(name, kind="repository", known=self.repositories)
+def _locate(problem: str, text: str) -> tuple[str, int, int]:
+    """Split the message of tomllib, which ends in ``(at line 3, column 5)``."""
+    match = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", problem)
+    if match and match[1]:
+        return problem[: match.start()], int(match[1]), int(match[2])
+    lines = text.splitlines() or [""]
+    what = problem[: match.start()] if match else problem
+    return f"{what} at the end of the file" if match else what, len(lines), len(lines[-1]) + 1
 
-    def package(self, name: str) -> Package:
-        """Give a package by name.
 
-        :raises InputError: when there is none of that name, with the nearest spelling.
-        """
-        if name not in self.packages:
-            raise refuse_unknown(name, kind="package", known=self.packages)
-        return self.packages[name]
+def _quote(text: str, *, line: int) -> str:
+    lines = text.splitlines()
+    return f"The line reads: {lines[line - 1].strip()[:80]}" if line <= len(lines) else ""
 
-    def target(self, name: str) -> TargetConfig:
-        """Give a target by name, such as ``bookworm-amd64``.
 
-        :raises InputError: when there is none of that name, with the nearest spelling.
-        """
-        known = {str(config.target): config for config in self.targets}
-        if name not in known:
-            raise refuse_unknown(name, kind="target", known=known)
-        return known[name]
+def _workspace(document: Document, table: WorkspaceTable, *, root: Path) -> Workspace:
+    repositories = {
+        name: _repository(name, repository) for name, repository in document.repositories.items()
+    }
+    return Workspace(
+        root=root,
+        name=table.name,
+        state_dir=state_dir(table.state, root=root),
+        mirror=table.mirror,
+        refresh=table.refresh,
+        targets=tuple(_target(name, target) for name, target in document.targets.items()),
+        policy=Policy(**dict(document.policy)),
+        private=repositories.pop(PRIVATE, Repository(PRIVATE, gates=(Gate.BUILD,))),
+        repositories=repositories,
+        packages={
+            name: _package(name, package, root=root) for name, package in document.packages.items()
+        },
+    )
+
+
+def _target(name: str, table: TargetTable) -> TargetConfig:
+    target = Target.parse(name)
+    own = target.distribution
+    suites = (own,) if own in _ROLLING else (own, f"{own}-updates")
+    return TargetConfig(target, components=table.components, suites=table.suites or suites)
+
+
+def _repository(name: str, table: RepositoryTable) -> Repository:
+    return Repository(name, **dict(table))
+
+
+def _package(name: str, table: PackageTable, *, root: Path) -> Package:
+    values = dict(table)
+    if table.dsc is not None and not is_address(table.dsc):
+        values["dsc"] = str((root / table.dsc).resolve())
+    if table.folder is not None:
+        values["folder"] = (root / table.folder).resolve()
+    return Package(name, **values)

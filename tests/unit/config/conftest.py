@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from farm.base.errors import ConfigError
-from farm.config.farmfile import load
-from farm.config.workspace import Workspace
+from farm.config.workspace import Workspace, load
 
 SMALLEST = """\
 [workspace]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from farm.base.errors import ConfigError
-from farm.config.farmfile import find, load
+from farm.config.workspace import find, load
 
 Refuse = Callable[..., list[str]]
 

@@ -9,8 +9,7 @@ import pytest
 
 from farm.base.errors import InputError
 from farm.config.choices import Dependencies, Lintian, RebuildOn, SourceKind
-from farm.config.farmfile import load
-from farm.config.workspace import Workspace
+from farm.config.workspace import Workspace, load
 from farm.model.gates import Gate
 
 Accept = Callable[[str], Workspace]
