@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.functional_validators import AfterValidator
 
 from farm.base.errors import InputError
-from farm.base.files import sha256_of
 from farm.model.verdict import State, Verdict
 from farm.report.records import Kind
 
@@ -157,21 +155,6 @@ def gate_of(verdicts: Iterable[Verdict]) -> Gate:
         for v in sorted(verdicts, key=lambda verdict: verdict.item)
     )  # fmt: skip
     return Gate(required=len(items), items=items)
-
-
-def files_of(tree: Path) -> dict[str, str]:
-    """Give the SHA-256 of each file of a repository that a receipt speaks of.
-
-    These are the signed indexes, through whose checksums all the others are known, and
-    everything in the pool: packages and sources.
-    """
-    indexes = [
-        path
-        for signed in (tree / "dists").rglob("InRelease")
-        for path in (signed, signed.with_name("Release"), signed.with_name("Release.gpg"))
-    ]
-    paths = sorted(path for path in [*indexes, *(tree / "pool").rglob("*")] if path.is_file())
-    return {path.relative_to(tree).as_posix(): sha256_of(path) for path in paths}
 
 
 def build_receipt(predicate: Predicate, *, files: Mapping[str, str]) -> dict[str, Any]:

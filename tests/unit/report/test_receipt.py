@@ -3,20 +3,17 @@ from __future__ import annotations
 import copy
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from farm.base.errors import InputError
-from farm.base.files import sha256_of
 from farm.model.verdict import State, Verdict
 from farm.report.receipt import (
     Input,
     Predicate,
     Who,
     build_receipt,
-    files_of,
     gate_of,
     read_receipt,
     render_receipt,
@@ -149,16 +146,3 @@ def test_names_from_the_file_do_not_reach_the_terminal_raw() -> None:
     with pytest.raises(InputError) as caught:
         read(made)
     assert "\x1b" not in str(caught.value)
-
-
-def test_a_receipt_speaks_of_signed_indexes_and_the_whole_pool(tmp_path: Path) -> None:
-    names = [
-        "dists/bookworm/InRelease", "dists/bookworm/Release", "dists/bookworm/Release.gpg",
-        "pool/main/s/sipsak/sipsak_1.0.dsc", "pool/main/s/sipsak/sipsak_1.0_amd64.deb",
-    ]  # fmt: skip
-    known_through_release = ["dists/bookworm/main/binary-amd64/Packages", "db/checksums.db"]
-    for name in names + known_through_release:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(name)
-    assert files_of(tmp_path) == {name: sha256_of(tmp_path / name) for name in names}
