@@ -1,0 +1,163 @@
+"""Floor 4: a GnuPG home and its agent, which never outlives its use."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from farm.base.errors import FarmFault
+from farm.base.files import locked
+from farm.base.run import Result, run
+
+_TIMEOUT = timedelta(seconds=60)
+_PATIENCE = timedelta(minutes=5)
+# unix(7): the name of a socket has at most 107 bytes; the agent's longest is S.gpg-agent.browser.
+_ROOM = 107 - len("/S.gpg-agent.browser")
+_UNUSABLE = frozenset("reidn")
+
+
+class Home:
+    """A folder with keys, used by one process at a time.
+
+    gpg needs an agent for whatever concerns a secret key, and starts one that stays. Between
+    :meth:`opened` and its end there is one; afterwards there is none, unless it is the user's own
+    and ran before.
+
+    :param path: None for the one that gpg uses by itself.
+    :param own: whether it belongs to the farm: then the user's options are not read.
+    """
+
+    def __init__(self, path: Path | None, *, lock: Path, own: bool) -> None:
+        self.path = path
+        self.own = own
+        self._lock = lock
+        self._options: list[str] | None = None
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Have the home for this process alone; may be nested.
+
+        :raises WaitTimeout: when another process does not let go of it.
+        """
+        if self._options is not None:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(locked(self._lock, timeout=_PATIENCE, what="signing keys"))
+            where = stack.enter_context(_reachable(self.path)) if self.path else None
+            self._options = ["--homedir", str(where)] if where else []
+            spared = not self.own and self._agent_runs()
+            try:
+                yield
+            finally:
+                if not spared:
+                    self._end_agent()
+                self._options = None
+
+    def gpg(self, arguments: Sequence[str | Path], *, ok: Sequence[int] | None = (0,)) -> Result:
+        """Run gpg without any question to anybody.
+
+        :raises CommandError: with gpg's words, for an exit status that is not ``ok``.
+        """
+        with self.opened():
+            options = ["--batch", "--no-tty", "--yes", *(self._options or [])]
+            # The farm's keys have no passphrase; the user's must be unlocked already.
+            asking = ["--no-options", "--pinentry-mode", "loopback", "--passphrase", ""]
+            options += asking if self.own else ["--pinentry-mode", "error"]
+            return run(["gpg", *options, *arguments], timeout=_TIMEOUT, ok=ok)
+
+    def _agent_runs(self) -> bool:
+        asked = ["--no-autostart", "GETINFO pid", "/bye"]
+        answer = run(
+            ["gpg-connect-agent", *(self._options or []), *asked], timeout=_TIMEOUT, ok=None
+        )
+        return answer.stdout.startswith("D ")
+
+    def _end_agent(self) -> None:
+        argv = ["gpgconf", *(self._options or []), "--kill", "gpg-agent"]
+        run(argv, timeout=_TIMEOUT, ok=None)
+        if self.own and self.path:
+            for socket in self.path.glob("S.gpg-agent*"):
+                socket.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _reachable(path: Path) -> Iterator[Path]:
+    """Give a name of the folder that is short enough for the agent's sockets."""
+    path = path.absolute()
+    if len(os.fsencode(path)) <= _ROOM:
+        yield path
+        return
+    name = f"farm-gpg-{os.getuid()}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
+    link = _short_folder(len(name)) / name
+    # Its name is fixed, so that what a killed process left is used again and removed by the next.
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(path)
+    found = link.lstat()
+    if found.st_uid != os.getuid() or not link.is_symlink() or link.readlink() != path:
+        raise FarmFault(
+            f"{link} is in the way: the farm needs that name for a link to its keys.",
+            hint="Find out who made it, and remove it.",
+        )
+    try:
+        yield link
+    finally:
+        link.unlink(missing_ok=True)
+
+
+def _short_folder(room: int) -> Path:
+    for folder in (f"/run/user/{os.getuid()}", tempfile.gettempdir(), "/tmp"):  # noqa: S108
+        fits = len(os.fsencode(folder)) + 1 + room <= _ROOM
+        if fits and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder)
+    raise FarmFault("No folder with a short name can be written, which gpg's agent needs.")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What gpg says about a key with a secret part.
+
+    :param trouble: why it cannot sign, such as ``has been revoked``; empty when it can.
+    """
+
+    fingerprint: str
+    trouble: str
+
+
+def read_listing(text: str) -> Listed | None:
+    """Read the first key of ``gpg --list-secret-keys --with-colons``.
+
+    The columns are described in the file DETAILS of GnuPG's documentation.
+    """
+    primary: list[str] = []
+    fingerprint = ""
+    signs = False
+    for line in text.splitlines():
+        field = [*line.split(":"), *[""] * 20]
+        if field[0] == "sec" and primary:
+            break
+        if field[0] == "sec":
+            primary = field
+        if field[0] == "fpr" and primary and not fingerprint:
+            fingerprint = field[9]
+        if field[0] in ("sec", "ssb"):
+            # An upper case letter speaks of the whole key, "#" of a secret kept elsewhere.
+            usable = field[1] not in _UNUSABLE and field[14] != "#"
+            signs = signs or (usable and "s" in field[11])
+    return Listed(fingerprint, _trouble(primary, signs=signs)) if fingerprint else None
+
+
+def _trouble(primary: Sequence[str], *, signs: bool) -> str:
+    if primary[1] == "r":
+        return "has been revoked"
+    if primary[1] == "e":
+        when = primary[6]
+        day = f" on {datetime.fromtimestamp(int(when), UTC):%Y-%m-%d}" if when.isdigit() else ""
+        return f"expired{day}"
+    return "" if signs else "has no secret part that can sign"
