@@ -131,5 +131,5 @@ def test_a_dsc_becomes_an_absolute_path_or_stays_an_address(accept: Accept, root
 
 def test_the_workspace_of_this_repository_is_right() -> None:
     workspace = load(Path(__file__).parents[3] / "farm.toml")
-    assert workspace.package("librem").debian == "rem"
+    assert workspace.package("ipbx").folder == workspace.root / "packages/ipbx"
     assert workspace.repository("production").promoted_from == "rc"
