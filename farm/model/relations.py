@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from debian.deb822 import PkgRelation
@@ -22,14 +22,22 @@ def _table() -> DpkgArchTable:
     return DpkgArchTable.load_arch_table()
 
 
+def is_concerned(architecture: str, *, names: Iterable[str]) -> bool:
+    """Say whether an architecture is among ``amd64``, ``linux-any``, ``any``, ``!arm64``...
+
+    As dpkg does, with its own table; an architecture that is not in it is never concerned.
+    """
+    # Policy 7.1 forbids to mix [arm64 !amd64]; dpkg builds such packages all the same.
+    return _table().architecture_is_concerned(
+        architecture, names, allow_mixing_positive_and_negative=True
+    )
+
+
 def _holds(relation: Relation, *, architecture: str, profiles: Collection[str]) -> bool:
     if not PkgRelation.holds_with_profiles(relation, profiles):
         return False
-    restrictions = [f"{'' if one.enabled else '!'}{one.arch}" for one in relation["arch"] or ()]
-    # Policy 7.1 forbids to mix [arm64 !amd64]; dpkg builds such packages all the same.
-    return not restrictions or _table().architecture_is_concerned(
-        architecture, restrictions, allow_mixing_positive_and_negative=True
-    )
+    names = [f"{'' if one.enabled else '!'}{one.arch}" for one in relation["arch"] or ()]
+    return not names or is_concerned(architecture, names=names)
 
 
 def _relations(field: str) -> list[Relation]:

@@ -32,6 +32,7 @@ from farm.source.apt_config import (
 from farm.source.apt_trouble import explain
 from farm.source.generations import Generation, Generations
 from farm.source.mirror import Mirror
+from farm.source.package import verify_file
 from farm.source.records import SourceRecord, newest, read_records
 
 UPDATE_TIMEOUT = timedelta(minutes=10)
@@ -162,6 +163,8 @@ class Archive:
         """Lay out a folder for apt, with links to the lists that may still be the same."""
         for name in ("lists/partial", "cache/archives/partial", "log"):
             (made / name).mkdir(parents=True)
+        for path in (made, made / "lists"):
+            path.chmod(0o755)  # sandboxes look into it under another user
         (made / "status").touch()
         before = self._generations.current()
         for path in (before.path / "lists").iterdir() if before else ():
@@ -229,13 +232,7 @@ class Archive:
         words = ["source", "--download-only", "--only-source", "-q", f"{name}={record.version}"]
         self._apt_get(words, conf=generation / "apt.conf", cwd=to, timeout=timeout)
         for file in record.files:
-            path = to / file.name
-            found = sha256_of(path) if path.is_file() else "no file"
-            if found != file.sha256:
-                raise SourceError(
-                    f"The file {file.name} of {name} is not the one in the archive's index.",
-                    details=f"SHA-256 expected: {file.sha256}\nSHA-256 found:    {found}",
-                )
+            verify_file(to / file.name, expected=file, of=f"{name} in the archive's index")
         return record
 
     def _missing(self, generation: Path, name: str) -> SourceError:
