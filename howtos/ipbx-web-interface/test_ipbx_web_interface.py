@@ -3,6 +3,7 @@
 Port 8080 of the loopback interface, because the service of an installed machine has port 80.
 """
 
+# Not with the option -T of wget: it is broken in the busybox of Debian 12.
 FETCH = "timeout 5 busybox wget -q -O - http://127.0.0.1:8080/"
 
 # Serve the page for as long as the command in $1 takes; $server is the process that serves.
