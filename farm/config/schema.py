@@ -198,3 +198,4 @@ class PackageTable(Table):
     build_options: tuple[_Option, ...] = ()
     build_profiles: tuple[_Profile, ...] = ()
     timeout: _Timeout | None = None
+    lintian: Annotated[Lintian, _choice(Lintian)] | None = None

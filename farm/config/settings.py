@@ -75,6 +75,7 @@ class Package:
     :param targets: the names of the targets it is built for; all when None.
     :param build_options: words for ``DEB_BUILD_OPTIONS``.
     :param timeout: how long its build may take, when not as the policy says.
+    :param lintian: the failure level of lintian, when not as the policy says.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Package:
     build_options: tuple[str, ...] = ()
     build_profiles: tuple[str, ...] = ()
     timeout: timedelta | None = None
+    lintian: Lintian | None = None
 
     @property
     def kind(self) -> SourceKind:
