@@ -59,7 +59,7 @@ def depended_names(field: str, *, architecture: str, profiles: Collection[str] =
 
     All alternatives count, because any of them may be the one that is taken. Those restricted to
     other architectures (``[arm64]``) or build profiles (``<!nocheck>``) do not: Debian Policy 7.1,
-    and https://wiki.debian.org/BuildProfileSpec. Versions are not looked at.
+    deb-src-control(5). Versions are not looked at.
 
     :param field: the value of Build-Depends, Depends and the like; it may be folded or empty.
     :param profiles: the build profiles that are active, such as ``nocheck``.

@@ -14,7 +14,7 @@ from farm.source.kinds import make_source
 from farm.source.mirror import Mirror, Suite
 from farm.source.resolve import ArchiveSource, DscSource, FolderSource, Source
 
-WORKSPACE = Path("/work/space")
+WORKSPACE = Path("/srv/space")
 
 
 @dataclass
