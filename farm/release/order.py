@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Protocol
 
 from farm.release.gates import HowtoFile, Plan, Unit
+from farm.release.subjects import inspect
 from farm.repo.content import Content
 from farm.repo.signing import Key
 from farm.repo.snapshot import Snapshots
@@ -42,6 +44,14 @@ def _go_on(_: str) -> None:
     """Do nothing between two steps."""
 
 
+class Inspect(Protocol):
+    """See :func:`farm.release.subjects.inspect`."""
+
+    def __call__(self, snapshot: Snapshot, *, key: Key) -> Mapping[str, str]:
+        """Give the SHA-256 of each file by path, or refuse the snapshot."""
+        ...
+
+
 @dataclass(frozen=True)
 class Desk:
     """Where publications are made: what they read and write, and who makes them.
@@ -49,6 +59,7 @@ class Desk:
     :param workspace: its name.
     :param locks: a folder for lock files.
     :param receipts: a folder that keeps a copy of every receipt.
+    :param inspect: looks at a snapshot before it is served, and gives its files.
     :param step: told the name of each step after it is done; tests end a process there.
     """
 
@@ -59,6 +70,7 @@ class Desk:
     receipts: Path
     who: str = field(default_factory=login_name)
     farm: str = field(default_factory=_version)
+    inspect: Inspect = inspect
     now: Callable[[], datetime] = _now
     step: Callable[[str], None] = _go_on
 

@@ -16,7 +16,6 @@ from farm.base.files import locked, write_atomically
 from farm.release.conditions import check_order, claims_of
 from farm.release.judgement import GateReport
 from farm.release.order import Desk, Order, Outcome, plan_of
-from farm.release.subjects import check_files, files_of
 from farm.repo.signing import Key
 from farm.repo.state import Snapshot
 from farm.report.ledger import Ledger
@@ -138,8 +137,7 @@ def _publish(
     desk: Desk,
 ) -> Outcome:
     previous = current.id if current else ""
-    files = files_of(made.path)
-    check_files(made.path, files)
+    files = desk.inspect(made, key=key)
     predicate = Predicate(
         workspace=desk.workspace, repository=order.repository, kind=order.kind,
         candidate=made.digest, snapshot=made.id, previous=previous, when=desk.now(),

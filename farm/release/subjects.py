@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
 from pathlib import Path
 
-from farm.base.errors import FarmFault
-from farm.base.files import sha256_of
-from farm.repo.indexes import is_index, parse_index, parse_release
+from farm.base.errors import AuditFailed, FarmFault, InputError
+from farm.repo.reader import Reader
+from farm.repo.signing import Key
+from farm.repo.state import Snapshot
 
-_SHOWN = 20
 
-
-def files_of(tree: Path) -> dict[str, str]:
-    """Give the SHA-256 of every file that the ``Release`` files of a tree lead to, by path.
+def subjects_of(reader: Reader) -> dict[str, str]:
+    """Give the SHA-256 of every file that the ``Release`` files lead to, by path.
 
     These are the indexes, and the packages and sources that they list. The ``Release`` files
     themselves are not among them: they get a new date and new signatures whenever a repository
-    returns to a state, which changes nothing of what it holds. Nor are the files that the tree
+    returns to a state, which changes nothing of what it holds. Nor are the files that a tree
     keeps for clients of former states.
 
-    :raises AuditFailed: when an index does not say what it must.
+    :raises InputError: when an index cannot be read, or its signature is not good.
+    :raises AuditFailed: when an index is signed, but wrong.
     """
     files: dict[str, str] = {}
-    for path in sorted(tree.glob("dists/*/Release")):
-        release = parse_release(path.read_text())
-        folder = path.parent.relative_to(tree).as_posix()
-        for name, (sha256, _) in release.files.items():
-            files[f"{folder}/{name}"] = sha256
-            if is_index(name):
-                text = (path.parent / name).read_text()
-                for listed in parse_index(name, text, distribution=release.codename):
-                    sums = (piece.sha256 for piece in listed.entry.pieces)
-                    files.update(zip(listed.paths, sums, strict=True))
+    for codename in reader.codenames():
+        for name, (sha256, _) in reader.release(codename).files.items():
+            files[f"dists/{codename}/{name}"] = sha256
+    for listed in reader.packages():
+        sums = (piece.sha256 for piece in listed.entry.pieces)
+        files.update(zip(listed.paths, sums, strict=True))
     return files
 
 
-def check_files(tree: Path, files: Mapping[str, str]) -> None:
-    """See that every file of a tree is there, with the bytes that its indexes promise.
+def inspect(snapshot: Snapshot, *, key: Key) -> dict[str, str]:
+    """Look at a snapshot as a stranger would, before it is served to any.
 
-    :raises FarmFault: naming those that are not.
+    :returns: see :func:`subjects_of`.
+    :raises FarmFault: when a signature is not the key's, or any file is missing or damaged.
     """
-    wrong = [
-        name for name, sha256 in sorted(files.items())
-        if not (tree / name).is_file() or sha256_of(tree / name) != sha256
-    ]  # fmt: skip
-    if wrong:
-        raise FarmFault(
-            f"{len(wrong)} files of {tree} are missing or damaged, the first is {wrong[0]}.",
-            details="\n".join(wrong[:_SHOWN]),
-            hint="Look at the disk. Remove the snapshot's folder, and run again: it is made anew.",
-        )
+    with tempfile.TemporaryDirectory(prefix="farm-inspect-") as folder:
+        keyring = Path(folder) / "keyring.gpg"
+        keyring.write_bytes(key.export())
+        reader = Reader(snapshot.path, keyring)
+        try:
+            reader.check_indexes()
+            reader.check_pool()
+            if reader.digest() != snapshot.digest:
+                raise AuditFailed(f"{snapshot.path} holds something else than it was made from.")
+            return subjects_of(reader)
+        except (InputError, AuditFailed) as error:
+            raise FarmFault(
+                f"The snapshot {snapshot.id} cannot be published: {error.brief}",
+                details=error.details,
+                hint=f"Look at the disk. Remove {snapshot.path.parent}, and run again: it is "
+                "made anew.",
+            ) from error
