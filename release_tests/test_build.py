@@ -5,5 +5,5 @@ import pytest
 pytestmark = pytest.mark.farm_gate("build")
 
 
-def test_build(build):
-    assert build.binaries
+def test_build(job):
+    assert job.build().binaries

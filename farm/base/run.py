@@ -65,7 +65,7 @@ def run(
     log: Path | None = None,
     log_limit: int | None = None,
     watch: Watch | None = None,
-    pass_fds: Sequence[int] = (),
+    shown: Sequence[str | os.PathLike[str]] | None = None,
 ) -> Result:
     """Run a command to its end, or end it and its whole process group.
 
@@ -74,15 +74,17 @@ def run(
     :param log: both streams are appended there as they come.
     :param log_limit: bytes of output after which the command is ended.
     :param watch: see :data:`Watch`; what it says is in ``Result.stopped``.
+    :param shown: what messages call the command, where it is wrapped in others.
     :raises CommandError: for another exit status.
     :raises CommandTimeout: when ``timeout`` is over.
     :raises FarmFault: when the program is not installed.
     """
     words = tuple(os.fspath(word) for word in argv)
+    name = shlex.join(os.fspath(word) for word in shown or words)[:300]
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(log.open("ab")) if log else None
-        process = _start(words, cwd=cwd, env=env, input=input, pass_fds=pass_fds)
+        process = _start(words, cwd=cwd, env=env, input=input)
         reader = _Reader(process, sink=sink, limit=log_limit, watch=watch)
         try:
             reader.feed(input)
@@ -94,13 +96,10 @@ def run(
         time.monotonic() - started, log, reader.stopped,
     )  # fmt: skip
     if reader.timed_out:
-        raise CommandTimeout(
-            f"{shlex.join(words)[:300]} was ended after {timeout}.", details=result.tail
-        )
+        raise CommandTimeout(f"{name} was ended after {timeout}.", details=result.tail)
     if ok is not None and not result.stopped and process.returncode not in ok:
         raise CommandError(
-            f"{shlex.join(words)[:300]} ended with exit status {process.returncode}.",
-            details=result.tail,
+            f"{name} ended with exit status {process.returncode}.", details=result.tail
         )
     return result
 
@@ -138,13 +137,12 @@ def _start(
     cwd: Path | None,
     env: Mapping[str, str] | None,
     input: str | None,  # noqa: A002
-    pass_fds: Sequence[int],
 ) -> subprocess.Popen[bytes]:
     if cwd is not None and not cwd.is_dir():
         raise FarmFault(f"The folder {cwd}, where {words[0]} should run, does not exist.")
     try:
         return subprocess.Popen(
-            words, cwd=cwd, env=environment(env), start_new_session=True, pass_fds=pass_fds,
+            words, cwd=cwd, env=environment(env), start_new_session=True,
             stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip

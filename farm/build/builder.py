@@ -21,7 +21,7 @@ from farm.build.key import Inputs, inputs_of
 from farm.build.layers import Layered
 from farm.build.plan import Job, Plan
 from farm.build.store import BuildStore
-from farm.config.workspace import Workspace
+from farm.config.settings import Workspace
 from farm.model.artifact import Build
 from farm.model.layout import Layout
 from farm.model.target import Target

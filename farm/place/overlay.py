@@ -151,7 +151,7 @@ class Overlay:
         words = self._argv(argv, user=user, cwd=cwd, env=env, network=False)
         return run(
             words, cwd=self.folder, timeout=timeout, input=input, ok=ok, log=log,
-            log_limit=log_limit, watch=watch,
+            log_limit=log_limit, watch=watch, shown=argv,
         )  # fmt: skip
 
     def interact(

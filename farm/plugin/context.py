@@ -15,7 +15,7 @@ import pytest
 from farm.base.errors import Blocked, InputError, ProductFailure, PromotionRefused
 from farm.base.files import read_json, write_json
 from farm.build.plan import Plan
-from farm.config.workspace import Workspace
+from farm.config.settings import Workspace
 from farm.model.artifact import Build
 from farm.model.layout import Layout
 from farm.model.target import Target
@@ -23,7 +23,7 @@ from farm.plugin.options import Options
 from farm.plugin.progress import Activity, worker_name
 from farm.release.candidate import Candidate
 from farm.release.gates import Unit
-from farm.release.promotion import Outcome
+from farm.release.order import Outcome
 from farm.release.workshop import Workshop
 
 CONTEXT = pytest.StashKey["ReleaseRun | None"]()

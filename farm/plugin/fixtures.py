@@ -18,7 +18,6 @@ from farm.plugin.testinfra_host import host_in
 from farm.release import checks
 from farm.release.candidate import Candidate
 from farm.release.gates import Unit
-from farm.release.promotion import Outcome
 from farm.release.trial import Trial, try_package
 
 EXPLANATION = (
@@ -69,7 +68,9 @@ class Released:
 
     def check_lint(self) -> None:
         """See that lintian finds no fault."""
-        checks.check_lint(self.build, level=str(self.run.workspace.policy.lintian))
+        workspace = self.run.workspace
+        level = workspace.package(self.unit.package).lintian or workspace.policy.lintian
+        checks.check_lint(self.build, level=str(level))
 
     def check_howto(self) -> None:
         """See that it has a HOWTO."""
@@ -114,11 +115,25 @@ def release_run(pytestconfig: pytest.Config) -> ReleaseRun:
     return run
 
 
+@dataclass(frozen=True)
+class Job:
+    """A package to be built for a target."""
+
+    run: ReleaseRun
+    unit: Unit
+
+    def build(self) -> Build:
+        """Build it and what it needs, unless that is done already.
+
+        :raises BuildFailed: when it does not build.
+        """
+        return blocked_as_skip(lambda: self.run.build(self.unit))
+
+
 @pytest.fixture
-def build(release_run: ReleaseRun, request: pytest.FixtureRequest) -> Build:
-    """Give a finished build of each package on each target."""
-    unit: Unit = request.param
-    return blocked_as_skip(lambda: release_run.build(unit))
+def job(release_run: ReleaseRun, request: pytest.FixtureRequest) -> Job:
+    """Give each package on each target, to be built."""
+    return Job(release_run, request.param)
 
 
 @pytest.fixture
@@ -140,9 +155,9 @@ def candidate(release_run: ReleaseRun) -> Candidate:
 
 
 @pytest.fixture
-def publication(release_run: ReleaseRun) -> Outcome:
-    """Publish the candidate to the repository, if its gates have opened; say what became of it."""
-    return release_run.publish()
+def release(release_run: ReleaseRun, request: pytest.FixtureRequest) -> ReleaseRun:  # noqa: ARG001
+    """Give the release run: ``publish()`` lets the repository become the candidate."""
+    return release_run
 
 
 class Trials:

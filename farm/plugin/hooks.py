@@ -11,8 +11,8 @@ import pytest
 
 from farm.base.errors import FarmError, InputError
 from farm.base.files import read_json, write_json
-from farm.config.farmfile import find, load
-from farm.config.workspace import Workspace
+from farm.config.settings import Workspace
+from farm.config.workspace import find, load
 from farm.model.target import Target
 from farm.plugin import fixtures
 from farm.plugin.context import CONTEXT, ReleaseRun
@@ -155,15 +155,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     run = metafunc.config.stash.get(CONTEXT, None)
     units = list(run.units) if run else _all_units(workspace)
-    if "build" in metafunc.fixturenames:
-        _parametrize(metafunc, "build", units)
+    if "job" in metafunc.fixturenames:
+        _parametrize(metafunc, "job", units)
     if "released" in metafunc.fixturenames:
         _parametrize(metafunc, "released", units)
     if "released_target" in metafunc.fixturenames:
         _parametrize(metafunc, "released_target", sorted({unit.target for unit in units}))
-    if "publication" in metafunc.fixturenames:
-        names = [run.repository if run else "no release"]
-        metafunc.parametrize("publication", names, indirect=True)
+    if "release" in metafunc.fixturenames:
+        _parametrize(metafunc, "release", [run.repository if run else "no release"])
     if "farm_trial" in metafunc.fixturenames:
         about = howto_package(metafunc.definition.path, workspace.root)
         own = [unit for unit in units if unit.package == about]

@@ -17,11 +17,10 @@ from farm.release.gates import Unit
 
 HOWTO = "howto"
 BUILD = "build"
-_PUBLICATION = "publication"
-_ABOUT = (BUILD, "released", "released_target", "farm_trial")
-# Checks that look at a build, or at nothing that was built: they need no candidate.
+_RELEASE = "release"
+_ABOUT = ("job", "released", "released_target", "farm_trial")
+# Checks that look at a build: they need no candidate.
 _OF_BUILD = frozenset({"build/build", "repository/lint"})
-_OF_WORKSPACE = frozenset({"repository/howto"})
 
 
 @dataclass(frozen=True)
@@ -101,16 +100,14 @@ def _scheduled(
     item: pytest.Item, run: ReleaseRun, everything: tuple[str, ...], seconds: float | None
 ) -> ScheduledItem:
     facts = facts_of(item, run.workspace.root)
-    if _PUBLICATION in getattr(item, "fixturenames", ()):
+    if _RELEASE in getattr(item, "fixturenames", ()):
         gates = run.workspace.repository(run.repository).gates
         return ScheduledItem(needs=tuple(f"gate:{gate}" for gate in gates), seconds=seconds)
     if facts is None:
         return ScheduledItem(seconds=seconds)
     provides = [f"gate:{facts.gate}"]
     needs = everything
-    if facts.name in _OF_WORKSPACE:
-        needs = ()
-    elif facts.is_of_build:
+    if facts.is_of_build:
         needs = (f"build:{facts.subject}",)
     if facts.gate == BUILD:
         provides.append(f"build:{facts.subject}")

@@ -14,7 +14,7 @@ from farm.model.layout import Layout
 from farm.model.relations import depended_names
 from farm.model.target import Target
 from farm.release.gates import Unit
-from farm.repo.state import Snapshot
+from farm.repo.snapshot import Snapshot
 from farm.source.archive import Archive
 
 

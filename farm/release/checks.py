@@ -18,7 +18,7 @@ from farm.model.target import Target
 from farm.release.candidate import Candidate
 from farm.release.gates import HowtoFile, Unit
 from farm.release.versions import find_backwards
-from farm.repo.state import Snapshot
+from farm.repo.snapshot import Snapshot
 from farm.report.records import Conflict
 
 _LINT = timedelta(minutes=20)

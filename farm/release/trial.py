@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from farm.base.activity import Tell
-from farm.base.errors import CommandError, InstallFailed
+from farm.base.errors import CommandError, FarmFault, InstallFailed
 from farm.base.files import link_or_copy, temporary
 from farm.build.aptview import Deb
 from farm.build.chroots import Base
@@ -24,13 +25,14 @@ _INSTALL = timedelta(minutes=20)
 # verified here, by the apt that users have. No network is needed, so there is none.
 _PREPARE = """
 set -e
-find /farm/lists -maxdepth 1 -type f -exec ln -sf -t /var/lib/apt/lists {} +
+find /farm/lists -maxdepth 1 -type f ! -name lock -exec ln -sf -t /var/lib/apt/lists {} +
 find /farm/debs -maxdepth 1 -name '*.deb' -exec ln -sf -t /var/cache/apt/archives {} +
 cp /farm/conf/preferences /etc/apt/preferences.d/farm
-cp /farm/conf/candidate.sources /etc/apt/sources.list.d/
-cp /farm/conf/archive.sources /etc/apt/sources.list.d/
+# First in order: of two packages with one name and version, apt takes the one it meets first.
+cp /farm/conf/candidate.sources /etc/apt/sources.list.d/1-candidate.sources
+cp /farm/conf/archive.sources /etc/apt/sources.list.d/2-archive.sources
 rm -f /etc/apt/sources.list
-apt-get -q update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/candidate.sources \\
+apt-get -q update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/1-candidate.sources \\
     -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=false -o APT::Sandbox::User=root \\
     -o APT::Update::Error-Mode=any
 """
@@ -80,7 +82,8 @@ def try_package(
                    Bind(candidate.snapshot.path, "/farm/candidate")],
         ).create()  # fmt: skip
         try:
-            _install(overlay, [*names, *extra], unit)
+            own = set(candidate.binaries(unit.target))
+            _install(overlay, [*names, *extra], unit, own)
             tell(f"trying {unit}")
             yield Trial(overlay, build.package, build.version)
         finally:
@@ -107,15 +110,24 @@ def _configure(folder: Path, candidate: Candidate, unit: Unit, archive: Archive)
     (folder / "preferences").write_text(pin)
 
 
-def _install(overlay: Overlay, names: Sequence[str], unit: Unit) -> None:
+def _install(overlay: Overlay, names: Sequence[str], unit: Unit, own: set[str]) -> None:
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     overlay.run(["sh", "-c", _PREPARE], timeout=_INSTALL, env=env)
-    argv = ["apt-get", "-q", "-y", "--no-install-recommends", "--no-download",
-            "-o", "APT::Sandbox::User=root", "-o", "Dpkg::Use-Pty=0", "install", *names]  # fmt: skip
+    argv = ["apt-get", "-q", "-y", "--no-install-recommends", "-o", "APT::Sandbox::User=root",
+            "-o", "Acquire::Retries=0", "-o", "Dpkg::Use-Pty=0", "install", *names]  # fmt: skip
     try:
+        asked = overlay.run([*argv, "--print-uris"], timeout=_INSTALL, env=env)
+        _check_origin(asked.stdout, own)
         overlay.run(argv, timeout=_INSTALL, env=env)
     except CommandError as error:
         raise InstallFailed(
             f"apt does not install {unit} in a fresh chroot.", details=error.details,
-            hint=f"Read its maintainer scripts; try it with: farm shell {unit}",
+            hint="Read its dependencies and maintainer scripts in the lines above.",
         ) from error  # fmt: skip
+
+
+def _check_origin(text: str, own: set[str]) -> None:
+    """See that apt takes the candidate's packages from the candidate: the archive may have twins."""
+    for address, name in re.findall(r"^'([^']+)' (\S+)_\S+_\S+\.deb ", text, re.MULTILINE):
+        if name in own and not address.startswith("file:/farm/candidate/"):
+            raise FarmFault(f"apt would take {name} from {address} instead of the candidate.")

@@ -19,7 +19,7 @@ from farm.build.dependencies import Dependencies
 from farm.build.failures import Failures
 from farm.build.plan import Job, Plan, make_plan
 from farm.build.store import BuildStore
-from farm.config.workspace import Package, Workspace
+from farm.config.settings import Package, Workspace
 from farm.model.artifact import Build, SourcePackage
 from farm.model.layout import Layout
 from farm.model.target import Target
@@ -27,7 +27,8 @@ from farm.place import overlay
 from farm.release import checks
 from farm.release.candidate import Candidate, merge
 from farm.release.gates import HowtoFile, Unit
-from farm.release.promotion import Desk, Order, Outcome, promote, rollback
+from farm.release.order import Desk, Order, Outcome
+from farm.release.promotion import promote, rollback
 from farm.repo.content import Content, Entry
 from farm.repo.signing import Key, Keys
 from farm.repo.snapshot import Snapshots
@@ -272,9 +273,10 @@ class Workshop:
     def check_inputs(self) -> dict[str, str]:
         """Give the digests of the policies that decide how checks end, by gate and check."""
         policy = self.workspace.policy
+        levels = {each.name: each.lintian for each in self.workspace.packages.values()}
         return {
             "repository/dependencies": digest_of(["dependencies", policy.dependencies])[:32],
-            "repository/lint": digest_of(["lint", policy.lintian])[:32],
+            "repository/lint": digest_of(["lint", policy.lintian, levels])[:32],
         }
 
     @cached_property
