@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -48,6 +47,7 @@ class ReleaseRun:
         self._selected: tuple[str, ...] = ()
         self._kept = ""
         self._candidate: Candidate | None = None
+        self._missing: dict[Unit, str] = {}
 
     @property
     def repository(self) -> str:
@@ -155,7 +155,7 @@ class ReleaseRun:
     # What fixtures pull.
 
     def build(self, unit: Unit) -> Build:
-        """Give the build of a unit.
+        """Give the build of a unit, building it and what it needs unless that is done already.
 
         :raises BuildFailed: when it does not build.
         :raises Blocked: when something that it needs does not.
@@ -170,23 +170,58 @@ class ReleaseRun:
         return self.workshop.builds_of(snapshot) if snapshot else []
 
     def candidate(self) -> Candidate:
-        """Give the candidate, with everything built.
+        """Give the candidate: all that builds. It can be published only when nothing is missing.
 
-        :raises Blocked: when anything in it does not build; the failed package is named.
+        :raises Blocked: when nothing at all builds; a failed package is named.
         """
         if self._candidate is None:
-            builds = [self._needed(unit) for unit in self.units]
+            builds: list[Build] = []
+            for unit in self.units:
+                try:
+                    builds.append(self.built(unit))
+                except Blocked as error:
+                    self._missing[unit] = error.by
+            if not builds:
+                by = next(iter(self._missing.values()))
+                raise Blocked("There is no candidate, because nothing builds.", by=by)
             self._candidate = self.workshop.candidate(self.repository, builds)
         return self._candidate
 
-    def _needed(self, unit: Unit) -> Build:
+    def candidate_with(self, unit: Unit) -> Candidate:
+        """Give the candidate for a look at one unit in it.
+
+        :raises Blocked: when the unit, or one that it depends on, is missing there.
+        """
+        candidate = self.candidate()
+        missing = {name: by for each, by in self._missing.items() if each.target == unit.target
+                   for name in self.plan.jobs[str(each)].source.binaries}  # fmt: skip
+        by = self._missing.get(unit) or candidate.find_missing(unit, missing)
+        if by:
+            raise Blocked(f"{unit} is blocked by {by}.", by=by)
+        return candidate
+
+    def whole_candidate(self) -> Candidate:
+        """Give the candidate if nothing is missing in it.
+
+        :raises Blocked: when something does not build.
+        """
+        candidate = self.candidate()
+        if self._missing:
+            by = next(iter(self._missing.values()))
+            raise Blocked(f"The candidate is not whole: blocked by {by}.", by=by)
+        return candidate
+
+    def built(self, unit: Unit) -> Build:
+        """Give the build of a unit, for a check that is about something else.
+
+        :raises Blocked: when it does not build, or something that it needs does not.
+        """
         try:
             return self.build(unit)
-        except Blocked as error:
-            raise Blocked(f"There is no candidate: blocked by {error.by}.", by=error.by) from error
+        except Blocked:
+            raise
         except ProductFailure as error:
-            brief = f"There is no candidate: blocked by {unit}."
-            raise Blocked(brief, by=str(unit)) from error
+            raise Blocked(f"{unit} does not build.", by=str(unit)) from error
 
     def find_candidate_digest(self) -> str:
         """Give the candidate's digest if everything in it is built; builds nothing."""
@@ -218,7 +253,7 @@ class ReleaseRun:
                 f"Somebody else has published to {self.repository} while this run went on.",
                 hint="Run the same command again: it starts from what is there now.",
             )
-        outcome = self.workshop.publish(self.repository, self.candidate())
+        outcome = self.workshop.publish(self.repository, self.whole_candidate())
         write_json(self.folder / "outcome.json", {"sentence": outcome.sentence,
                                                   "changed": outcome.changed})  # fmt: skip
         return outcome
@@ -258,12 +293,4 @@ class ReleaseRun:
 def _unit(name: str) -> Unit:
     package, _, target = name.partition("@")
     return Unit(package, Target.parse(target))
-
-
-def blocked_as_skip(pull: Callable[[], Build]) -> Build:
-    """Give what ``pull`` gives; being blocked by another package is a skip that says so."""
-    try:
-        return pull()
-    except Blocked as error:
-        pytest.skip(f"blocked by {error.by}")
 

@@ -13,7 +13,7 @@ import pytest
 
 from farm.model.artifact import Build
 from farm.model.target import Target
-from farm.plugin.context import CONTEXT, ReleaseRun, blocked_as_skip
+from farm.plugin.context import CONTEXT, ReleaseRun
 from farm.plugin.testinfra_host import host_in
 from farm.release import checks
 from farm.release.candidate import Candidate
@@ -37,12 +37,12 @@ class Released:
     @property
     def build(self) -> Build:
         """What its build gave."""
-        return blocked_as_skip(lambda: self.run.build(self.unit))
+        return self.run.built(self.unit)
 
     @property
     def candidate(self) -> Candidate:
         """The candidate that it is a part of."""
-        return self.run.candidate()
+        return self.run.candidate_with(self.unit)
 
     def check_installable(self) -> None:
         """See that real apt can install every binary package."""
@@ -127,7 +127,7 @@ class Job:
 
         :raises BuildFailed: when it does not build.
         """
-        return blocked_as_skip(lambda: self.run.build(self.unit))
+        return self.run.build(self.unit)
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def open_trial(run: ReleaseRun, unit: Unit, extra: tuple[str, ...]) -> Iterator[
     """Install a unit in a chroot of its own, from the candidate."""
     workshop = run.workshop
     with try_package(
-        workshop.layout, candidate=run.candidate(), unit=unit, extra=extra, tell=workshop.tell,
+        workshop.layout, candidate=run.candidate_with(unit), unit=unit, extra=extra, tell=workshop.tell,
         archive=workshop.archive(unit.target), base=workshop.base(unit.target),
     ) as trial:  # fmt: skip
         yield trial

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from farm.base.errors import FarmError, InputError
+from farm.base.errors import Blocked, FarmError, InputError
 from farm.base.files import read_json, write_json
 from farm.config.settings import Workspace
 from farm.config.workspace import find, load
@@ -227,6 +227,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     if verdict is None:
         return None
     item.user_properties.append((RECORDED, verdict.when.isoformat(timespec="seconds")))
+    item.user_properties += run.properties(facts.subject) if run else []
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for when in ("setup", "call", "teardown"):
         now = time.time()
@@ -247,7 +248,11 @@ def pytest_runtest_makereport(
     """Show the farm's errors without tracebacks, and record how the item ended."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
-    if isinstance(error, FarmError) and not item.config.option.fulltrace:
+    if isinstance(error, Blocked):
+        report.outcome = "skipped"
+        path, line, _ = item.reportinfo()
+        report.longrepr = (str(path), (line or 0) + 1, f"Skipped: blocked by {error.by}")
+    elif isinstance(error, FarmError) and not item.config.option.fulltrace:
         report.longrepr = str(error)
     if error is not None and item.stash.get(_ERROR, None) is None:
         item.stash[_ERROR] = error
@@ -286,6 +291,14 @@ def _reason(report: pytest.TestReport) -> str:
     lines = str(report.longrepr or "").strip().splitlines()
     crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
     return str(crash or (lines[0] if lines else ""))[:500]
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Count what holds from before apart from what was tried now."""
+    recorded = any(name == RECORDED for name, _ in report.user_properties)
+    if report.when == "call" and report.passed and recorded:
+        return "recorded", "r", "RECORDED"
+    return None
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -71,7 +72,10 @@ class Summary:
 
     def _lines(self) -> list[str]:
         run = self._run
-        lines = [f"{nodeid}: {reason}" for nodeid, reason in sorted(self._blocked)]
+        lines = [
+            f"{count} {'check is' if count == 1 else 'checks are'} {reason}"
+            for reason, count in sorted(Counter(reason for _, reason in self._blocked).items())
+        ]
         if self._recorded:
             count = len(self._recorded)
             lines.append(

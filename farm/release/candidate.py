@@ -51,6 +51,25 @@ class Candidate:
         builds = [build for unit, build in self.builds.items() if unit.target == target]
         return {each.name: each for build in builds for each in build.binaries}
 
+    def find_missing(self, unit: Unit, missing: Mapping[str, str]) -> str:
+        """Look whether a unit depends, directly or not, on a package that the candidate lacks.
+
+        :param missing: binary packages that did not build, and what each is to be blamed on.
+        :returns: what is to be blamed, or nothing.
+        """
+        binaries = self.binaries(unit.target)
+        build = self.builds.get(unit)
+        todo = [each.name for each in build.binaries] if build else []
+        seen: set[str] = set()
+        while todo:
+            name = todo.pop()
+            if name in missing:
+                return missing[name]
+            if name in binaries and name not in seen:
+                seen.add(name)
+                todo += _depended(binaries[name], unit.target)
+        return ""
+
     def stanza(self, target: Target, *, tree: str, keyring: str) -> str:
         """Write the entry of sources.list(5) for the candidate, in its deb822 form.
 
@@ -73,23 +92,12 @@ class Candidate:
         return AptView(layout, archive=archive, status=status, extra=extra)
 
 
-def closure_of(candidate: Candidate, unit: Unit) -> list[BinaryPackage]:
-    """Give the binary packages of a unit and all of the candidate's that they lead to."""
-    binaries = candidate.binaries(unit.target)
-    todo = [each.name for each in candidate.builds[unit].binaries]
-    seen: dict[str, BinaryPackage] = {}
-    while todo:
-        name = todo.pop()
-        if name in seen or name not in binaries:
-            continue
-        seen[name] = binaries[name]
-        fields = ", ".join(
-            text for field in ("Depends", "Pre-Depends") if (text := seen[name].field(field))
-        )
-        todo += depended_names(fields, architecture=unit.target.architecture, profiles=())
-    return [seen[name] for name in sorted(seen)]
-
-
 def merge(builds: Iterable[Build]) -> dict[Unit, Build]:
     """Key builds by unit; a later one of the same unit replaces the earlier."""
     return {Unit(build.package, build.target): build for build in builds}
+
+
+def _depended(binary: BinaryPackage, target: Target) -> set[str]:
+    fields = [binary.field(name) for name in ("Pre-Depends", "Depends")]
+    text = ", ".join(field for field in fields if field)
+    return depended_names(text, architecture=target.architecture, profiles=())

@@ -37,8 +37,8 @@ from farm.report.ledger import Ledger
 from farm.report.records import Claim, Kind
 from farm.source.archive import Archive
 from farm.source.mirror import find_mirror
-from farm.source.package import read_source_package
-from farm.source.resolve import ArchiveSource, DscSource, FolderSource, Source
+from farm.source.kinds import make_source
+from farm.source.resolve import Source
 from farm.source.store import SourceStore
 
 
@@ -147,21 +147,16 @@ class Workshop:
                 yield Job(name, config.target, source, tuple(package.build_profiles))
 
     def _source(self, package: Package, target: Target) -> Source:
-        if package.debian is not None:
-            return ArchiveSource(package.debian, self.archive(target))
-        if package.dsc is not None:
-            return DscSource(package.dsc, package.sha256 or "")
-        if package.folder is not None:
-            return FolderSource(package.folder, label=f"folder of {package.name}",
-                                without=(self.workspace.state_dir,))  # fmt: skip
-        raise InputError(f"{package.name} has no source.", hint="Give it one in farm.toml.")
+        return make_source(package, workspace=self.workspace.root,
+                           archive=lambda: self.archive(target),
+                           without=(self.workspace.state_dir,))  # fmt: skip
 
     def load_source(self, digest: str) -> SourcePackage:
         """Give a source package of the store by its digest.
 
-        :raises SourceError: when it is not there whole.
+        :raises FarmFault: when it is no longer there.
         """
-        return read_source_package(self.layout.sources / digest)
+        return self.sources.load(digest)
 
     def adopt_plan(self, digests: dict[str, str]) -> Plan:
         """Make the plan from sources that another process of this run has fetched.
