@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from farm.base.errors import FarmError
 from farm.model.target import Target
 from farm.model.verdict import State
-from farm.release.gates import HowtoFile, Plan, Requirement, Unit, known_gates, required_items
+from farm.release.gates import HOWTO, HowtoFile, Plan, Unit, known_gates, required_items
 from farm.report.receipt import Gate, Predicate
 
 _SHOWN = 20
-_NO_LIST = frozenset({"howto"})
-"""Gates whose items are known to the workspace only: its HOWTO files list them."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +84,28 @@ def _twice(gate: Gate) -> list[str]:
 
 def _unproven(name: str, passed: dict[str, str], said: Predicate) -> list[str]:
     """List what the gate requires of the receipt's own packages, and the receipt does not have."""
-    if name not in known_gates() or name in _NO_LIST:
+    if name not in known_gates():
         return []
     try:
-        requirements = _requirements(name, said)
+        plan = _plan(said)
+        if name == HOWTO:
+            return _without_howto(passed, plan)
+        requirements = required_items(name, plan=plan, expectations={})
     except FarmError as error:
         return [error.brief.rstrip(".")]
     return [f"{r.item}: missing" for r in requirements if passed.get(r.item) != r.digest]
 
 
-def _requirements(name: str, said: Predicate) -> list[Requirement]:
+def _without_howto(passed: dict[str, str], plan: Plan) -> list[str]:
+    """List what was not tried. How many items a HOWTO has, the workspace alone knows."""
+    tried = {
+        item.rpartition("[")[2] for item, digest in passed.items() if digest == plan.candidate
+    }
+    return [f"the HOWTO of {unit}: missing" for unit in plan.units if f"{unit}]" not in tried]
+
+
+def _plan(said: Predicate) -> Plan:
     keys = {Unit(one.package, Target.parse(one.target)): one.key for one in said.inputs}
     # Which HOWTO files there were is not what this asks: only that the check has passed.
     howtos = tuple(HowtoFile(unit, "howtos", "unknown") for unit in keys)
-    plan = Plan(said.candidate, tuple(sorted(keys)), keys, howtos)
-    return required_items(name, plan=plan, expectations={})
+    return Plan(said.candidate, tuple(sorted(keys)), keys, howtos)

@@ -18,7 +18,7 @@ from farm.report.ledger import Ledger
 
 _BUILD = "build"
 _REPOSITORY = "repository"
-_HOWTO = "howto"
+HOWTO = "howto"
 
 # Checks of each package on each target, and checks of each target.
 _PER_UNIT = {
@@ -27,8 +27,8 @@ _PER_UNIT = {
 }
 _PER_TARGET = {_REPOSITORY: ("signatures", "contents")}
 
-# Looked at on a build instead of a candidate: they hold for every candidate with this build.
-_CARRIED = frozenset({"build/build", "repository/lint"})
+CARRIED = frozenset({"build/build", "repository/lint"})
+"""Checks that look at a build: what they found holds for every candidate with this build."""
 
 
 @dataclass(frozen=True, order=True)
@@ -133,7 +133,7 @@ def required_items(gate: str, *, plan: Plan, expectations: Expectations) -> list
 def recall_expectations(ledger: Ledger, howtos: Iterable[HowtoFile]) -> Expectations:
     """Give the recorded lists of items of HOWTO files, exactly as the files are now."""
     found = {
-        howto.source: ledger.expectations(howto.digest, gate=_HOWTO).get(howto.source)
+        howto.source: ledger.expectations(howto.digest, gate=HOWTO).get(howto.source)
         for howto in howtos
     }
     return {source: items for source, items in found.items() if items is not None}
@@ -151,7 +151,7 @@ def _check(gate: str, check: str, plan: Plan, subject: Unit | Target) -> Require
     name = f"{gate}/{check}"
     item = item_id(gate, check, subject=str(subject))
     digest, problem = plan.candidate, ""
-    if isinstance(subject, Unit) and name in _CARRIED:
+    if isinstance(subject, Unit) and name in CARRIED:
         digest = plan.keys.get(subject, "")
         problem = "" if digest else f"no build of {subject} is known"
     if isinstance(subject, Unit) and name == "repository/howto" and not plan.howtos_of(subject):
@@ -194,5 +194,5 @@ def _no_howto(unit: Unit) -> str:
 _GATES: dict[str, Callable[[str, Plan, Expectations], list[Requirement]]] = {
     _BUILD: _checks,
     _REPOSITORY: _checks,
-    _HOWTO: _howto_items,
+    HOWTO: _howto_items,
 }

@@ -29,11 +29,13 @@ from farm.release.promotion import promote, rollback
 from farm.repo.content import Content
 from farm.repo.signing import Key, Keys
 from farm.repo.snapshot import Snapshots
+from farm.repo.state import Snapshot
 from farm.report.ledger import Ledger
 from farm.report.receipt import RECEIPT, SIGNATURE
 
 UNIT = Unit("hello", Target("bookworm", "amd64"))
 HOWTO = HowtoFile(UNIT, "howtos/hello.md", "howto-digest")
+TRIED = "howto/howtos/hello.md::howto[hello@bookworm-amd64]"
 MINUTE = timedelta(minutes=1)
 CONTROL = """\
 Package: hello
@@ -97,7 +99,12 @@ class Shop:
         self.keys = Keys(root / "keys")
         self.snapshots = Snapshots(root / "snapshots", root / "repositories", root / "locks")
         self.desk = Desk("shop", self.snapshots, self.ledger, root / "locks", root / "receipts")
-        self.ledger.expect(HOWTO.digest, gate="howto", source=HOWTO.source, items=["howto/a"])
+        self.ledger.expect(
+            HOWTO.digest,
+            gate="howto",
+            source=HOWTO.source,
+            items=["howto/a[hello@bookworm-amd64]"],
+        )
         self.production = root / "repositories/production"
         self.keyring = root / "keyring.gpg"
 
@@ -108,6 +115,9 @@ class Shop:
 
     def key(self) -> Key:
         return self.keys.key("production", fingerprint=None, owner="shop")
+
+    def other_key(self) -> Key:
+        return self.keys.key("other", fingerprint=None, owner="shop")
 
     def publish(self, version: str, *, gates: tuple[str, ...]) -> None:
         content = Content("shop", (self.build(version),))
@@ -266,9 +276,35 @@ def test_the_receipt_of_another_state_is_found(shop: Shop, tree: Path) -> None:
     assert "files are served, and the receipt does not know them" in told
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"repository": "production"', '"repository": "rc"', "files: The receipt is that of rc"),
+        ('"key": "', '"key": "X', "receipt: The receipt is signed by .*, and says that X"),
+    ],
+    ids=["repository", "key"],
+)
+def test_a_receipt_that_says_something_else_is_found(
+    shop: Shop, tree: Path, old: str, new: str, told: str
+) -> None:
+    path = tree / RECEIPT
+    path.write_text(path.read_text().replace(old, new))
+    shop.key().detach_sign(path, tree / SIGNATURE)
+    assert re.search(told, briefs(audit(tree, keyring=shop.keyring)))
+
+
+def test_a_receipt_signed_by_another_key_that_is_trusted_is_found(shop: Shop, tree: Path) -> None:
+    other = shop.other_key()
+    other.detach_sign(tree / RECEIPT, tree / SIGNATURE)
+    both = tree.parent / "both.gpg"
+    both.write_bytes(shop.keyring.read_bytes() + other.export())
+    told = briefs(audit(tree, keyring=both))
+    assert f"The receipt is signed by {other.fingerprint}, the indexes by" in told
+
+
 def test_a_foreign_key_is_found(shop: Shop, tmp_path: Path) -> None:
     keyring = tmp_path / "other.gpg"
-    keyring.write_bytes(Keys(tmp_path / "keys").key("x", fingerprint=None, owner="x").export())
+    keyring.write_bytes(shop.other_key().export())
     told = briefs(audit(shop.production, keyring=keyring))
     assert "indexes: The signature of InRelease is not good: the key" in told
     assert "receipt: The signature of receipt.json is not good: the key" in told
@@ -279,13 +315,36 @@ def test_a_keyring_that_is_not_there_is_a_mistake_of_the_user(shop: Shop) -> Non
         audit(shop.production, keyring=shop.root / "nowhere.gpg")
 
 
-def test_a_snapshot_with_damaged_files_is_not_published(shop: Shop) -> None:
+def spoil_pool(made: Snapshot, _: Key) -> None:
+    (path,) = made.path.glob("pool/**/hello_1.2_all.deb")
+    path.unlink()
+    path.write_text("bits have rotted")
+
+
+def sign_with_another_key(made: Snapshot, other: Key) -> None:
+    folder = made.path / "dists/bookworm"
+    other.clearsign(folder / "Release", folder / "InRelease")
+    (keyring,) = made.path.glob("*-keyring.gpg")
+    keyring.write_bytes(other.export())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (spoil_pool, r"cannot be published: .*hello_1\.2_all\.deb"),
+        (sign_with_another_key, "cannot be published: The signature of InRelease is not good"),
+    ],
+    ids=["pool", "key"],
+)
+def test_a_snapshot_that_was_tampered_with_is_not_published(
+    shop: Shop, spoil: Callable[[Snapshot, Key], None], told: str
+) -> None:
     content = Content("shop", (shop.build("1.2"),))
     order = Order("production", content, (), shop.key)
     made = shop.snapshots.ensure(
         content, repository="production", origin="shop", key=shop.key(), keep_from=None
     )
-    (path,) = made.path.glob("pool/**/hello_1.2_all.deb")
-    path.write_text("bits have rotted")
-    with pytest.raises(FarmFault, match=r"cannot be published: .*hello_1\.2_all\.deb"):
+    spoil(made, shop.other_key())
+    with pytest.raises(FarmFault, match=told):
         promote(order, desk=shop.desk)
+    shutil.rmtree(made.path.parent)

@@ -270,6 +270,7 @@ def test_a_second_content_for_a_published_version_refuses(bench: Bench) -> None:
     bench.pass_all(order)
     with pytest.raises(PromotionRefused, match=r"sipsak 1\.0 amd64 would have a second content"):
         promote(order, desk=bench.desk)
+    assert [one.repository for one in bench.snapshots.made.values()] == ["dev"]  # nothing signed
 
 
 def test_a_quicker_publication_of_another_content_refuses(bench: Bench) -> None:

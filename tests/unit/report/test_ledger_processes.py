@@ -54,6 +54,8 @@ with ledger._database.writing() as connection:
 FORK = """
 ledger.record(verdict(1))
 child = os.fork()
+if child == 0:
+    print(ledger._database._connection_of_this_process(), flush=True)
 ledger.record(verdict(2 + (child == 0)))
 if child == 0:
     os._exit(0)
@@ -101,7 +103,7 @@ def test_a_process_killed_in_a_transaction_leaves_what_was_committed(tmp_path: P
 
 def test_a_fork_opens_a_connection_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    start(FORK, ledger=path, name="x")
+    assert start(FORK, ledger=path, name="x").stdout == "None\n"
     ledger = Ledger(path)
     assert sorted(ledger.verdicts("one")) == ["build/x[1]", "build/x[2]", "build/x[3]"]
     ledger.close()
