@@ -17,8 +17,9 @@ from farm.base.run import Result, run
 
 _TIMEOUT = timedelta(seconds=60)
 _PATIENCE = timedelta(minutes=5)
-# unix(7): the name of a socket has at most 107 bytes; the agent's longest is S.gpg-agent.browser.
-_ROOM = 107 - len("/S.gpg-agent.browser")
+# unix(7): the name of a socket has at most 107 bytes, of which S.gpg-agent.browser takes some, and
+# the agent itself another.
+_ROOM = 80
 _UNUSABLE = frozenset("reidn")
 
 

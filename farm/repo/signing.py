@@ -151,10 +151,21 @@ class Keys:
         return self._checked(repository, home, "")
 
     def _checked(self, repository: str, home: Home, wanted: str) -> Key:
-        answer = home.gpg(["--with-colons", "--list-secret-keys", *wanted.split()], ok=None)
-        found = read_listing(answer.stdout)
+        found = self._listed(repository, home, wanted)
         listed = _refuse(repository, found, home=home, wanted=wanted)
         return Key(repository, listed.fingerprint, home, wanted or listed.fingerprint, self.root)
+
+    def _listed(self, repository: str, home: Home, wanted: str) -> Listed | None:
+        if home.path and not home.path.is_dir():
+            return None
+        answer = home.gpg(["--with-colons", "--list-secret-keys", *wanted.split()], ok=None)
+        found = read_listing(answer.stdout)
+        if found is None and answer.returncode and "No secret key" not in answer.stderr:
+            raise FarmFault(
+                f"gpg cannot tell about the key of repository {repository!r}.",
+                details=answer.stderr,
+            )
+        return found
 
 
 def _generate(folder: Path, *, owner: str) -> None:

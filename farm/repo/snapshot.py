@@ -175,9 +175,10 @@ class Snapshots:
         with self._locked_repository(repository):
             sweep(self._making)
             switches = self.history(repository)
-            needed = {self._pointer(name).target() for name in self.repositories()}
+            current = {self._pointer(name).target() for name in self.repositories()}
+            needed = set(current)
             for states in (latest(switches), standing(switches)[::-1]):
-                former = [name for name in states if name not in needed and self._find(name)]
+                former = [name for name in states if name not in current and self._find(name)]
                 needed |= set(former[: max(keep, 0)])
             since = switches[-1].when if switches else _now() - _FRESH
             mine = [one.id for one in self.all() if one.repository == repository]

@@ -115,7 +115,7 @@ def _deb(
     (root / "DEBIAN" / "control").write_text(control)
     bare = version.partition(":")[2] or version
     deb = place / f"{name}_{bare}_{architecture}.deb"
-    argv = ["dpkg-deb", "--root-owner-group", "--build", root, deb]
+    argv: list[str | Path] = ["dpkg-deb", "--root-owner-group", "--build", root, deb]
     run(argv, timeout=MINUTE, env={"SOURCE_DATE_EPOCH": "0"})
     return BinaryPackage(name, version, architecture, _stored(deb), tuple(fields.items()))
 
