@@ -27,6 +27,7 @@ LIMIT = 64 * 2**20
 """The most bytes that a receipt may have: enough for some 300,000 files."""
 
 _SHOWN = 10
+_LONGEST = 4000
 
 
 def _is_utc(when: AwareDatetime) -> AwareDatetime:
@@ -41,8 +42,8 @@ def _is_below(name: str) -> str:
     return name
 
 
-_Text = Annotated[str, Field(max_length=2000)]
-_Word = Annotated[str, Field(min_length=1, max_length=1000)]
+_Text = Annotated[str, Field(max_length=_LONGEST)]
+_Word = Annotated[str, Field(min_length=1, max_length=_LONGEST)]
 _Sha256 = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
 _Name = Annotated[
     str,
@@ -149,7 +150,7 @@ def gate_of(verdicts: Iterable[Verdict]) -> Gate:
     """Give what a receipt says of one gate, from the verdicts on its required items."""
     items = tuple(
         Item(
-            id=v.item, digest=v.digest, state=v.state, reason=v.reason, inputs=v.inputs,
+            id=v.item, digest=v.digest, state=v.state, reason=v.reason[:_LONGEST], inputs=v.inputs,
             seconds=v.seconds, when=v.when, run=v.run,
         )
         for v in sorted(verdicts, key=lambda verdict: verdict.item)
