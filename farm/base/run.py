@@ -60,7 +60,7 @@ def run(
     timeout: timedelta,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    input: str | None = None,  # noqa: A002 - the name that subprocess.run uses
+    input: str | None = None,
     ok: Sequence[int] | None = (0,),
     log: Path | None = None,
     log_limit: int | None = None,
@@ -136,7 +136,7 @@ def _start(
     *,
     cwd: Path | None,
     env: Mapping[str, str] | None,
-    input: str | None,  # noqa: A002
+    input: str | None,
 ) -> subprocess.Popen[bytes]:
     if cwd is not None and not cwd.is_dir():
         raise FarmFault(f"The folder {cwd}, where {words[0]} should run, does not exist.")
@@ -243,5 +243,5 @@ class _Reader:
             self.stopped = f"it wrote more than {self._limit} bytes of output"
 
     def text(self, name: str) -> str:
-        """What one stream said, decoded."""
+        """Give what one stream said, decoded."""
         return b"".join(self._chunks[name]).decode(errors="replace")

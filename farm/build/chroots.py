@@ -25,11 +25,12 @@ from farm.source.archive import Archive
 _RECIPE = 1  # raise it when what is in a fresh chroot changes
 _MAKE = timedelta(minutes=30)
 _UNPACK = timedelta(minutes=10)
+_OPEN_TO_ALL = "/tmp"  # noqa: S108 - mmdebstrap works there under ids that may not enter a home
 
 # No service starts in a chroot: see policy-rc.d in the documentation of invoke-rc.d(8).
 _NO_SERVICES = 'printf "#!/bin/sh\\nexit 101\\n" > "$1/usr/sbin/policy-rc.d"'
 _HOOKS = (
-    f'chroot "$1" useradd --uid {USER_ID} --home-dir {HOME} --create-home --shell /bin/bash {USER}',
+    f'chroot "$1" useradd --uid {USER_ID} --home-dir {HOME} -m --shell /bin/bash {USER}',
     f'{_NO_SERVICES} && chmod 755 "$1/usr/sbin/policy-rc.d"',
     # Nothing of the host stays: no host name, no resolver, no machine id (machine-id(5)).
     ': > "$1/etc/machine-id"; rm -f "$1/etc/resolv.conf" "$1/etc/hostname"',
@@ -51,7 +52,7 @@ class Base:
 
     @property
     def status(self) -> Path:
-        """dpkg's status file in it."""
+        """Dpkg's status file in it."""
         return self.tree / "var/lib/dpkg/status"
 
 
@@ -75,8 +76,12 @@ class Chroots:
         if base:
             return base
         lock = self._layout.locks / f"chroot-{archive.target}.lock"
-        with locked(lock, timeout=_MAKE, what=f"the chroot of {archive.target}",
-                    waiting=lambda: self._tell(f"waiting for the chroot of {archive.target}")):
+        with locked(
+            lock,
+            timeout=_MAKE,
+            what=f"the chroot of {archive.target}",
+            waiting=lambda: self._tell(f"waiting for the chroot of {archive.target}"),
+        ):
             base = self._ready(pointer, archive)
             if base is None:
                 key = self._known_key(pointer, archive) or self._make(archive)
@@ -97,7 +102,9 @@ class Chroots:
             return None
         record = read_json(pointer)
         present = (self._layout.chroots / f"{record['key']}.tar.zst").exists()
-        return str(record["key"]) if present and record["recipe"] == self._recipe(archive) else None
+        return (
+            str(record["key"]) if present and record["recipe"] == self._recipe(archive) else None
+        )
 
     def _ready(self, pointer: Path, archive: Archive) -> Base | None:
         key = self._known_key(pointer, archive)
@@ -110,13 +117,18 @@ class Chroots:
         with temporary(self._layout.temporary, prefix="chroot-") as folder:
             made = folder / "base.tar.zst"
             hooks = [f"--customize-hook={hook}" for hook in _HOOKS]
-            argv = ["mmdebstrap", "--mode=unshare", "--variant=minbase", "--format=tar",
-                    f"--architectures={archive.target.architecture}",
-                    "--aptopt=Acquire::Languages \"none\"", "--dpkgopt=force-unsafe-io",
-                    *hooks, archive.target.distribution, str(folder / "base.tar"), "-"]  # fmt: skip
+            argv = ["mmdebstrap", "--mode=unshare", "--variant=minbase", "--format=tar"]
+            argv += [f"--architectures={archive.target.architecture}", "--dpkgopt=force-unsafe-io"]
+            argv += ['--aptopt=Acquire::Languages "none"', *hooks]
+            argv += [archive.target.distribution, str(folder / "base.tar"), "-"]
             try:
-                run(argv, timeout=_MAKE, input=archive.sources_list_text(), cwd=folder,
-                    env={"TMPDIR": "/tmp"})  # noqa: S108 - a folder that mapped users can enter
+                run(
+                    argv,
+                    timeout=_MAKE,
+                    input=archive.sources_list_text(),
+                    cwd=folder,
+                    env={"TMPDIR": _OPEN_TO_ALL},
+                )
                 run(["zstd", "-q", "-T0", "-3", "--rm", "base.tar"], timeout=_UNPACK, cwd=folder)
             except CommandError as error:
                 raise FarmFault(

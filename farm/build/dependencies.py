@@ -82,9 +82,7 @@ class Dependencies:
         profiles = [f"--build-profiles={','.join(job.profiles)}"] if job.profiles else []
         return [*profiles, "build-dep", str(job.source.dsc.path)]
 
-    def _recall(
-        self, cached: Path, own: Mapping[str, BinaryPackage]
-    ) -> dict[Deb, Choice] | None:
+    def _recall(self, cached: Path, own: Mapping[str, BinaryPackage]) -> dict[Deb, Choice] | None:
         if not cached.exists():
             return None
         choices = {}
@@ -97,9 +95,11 @@ class Dependencies:
         return choices
 
     def _offer(self, own: Mapping[str, BinaryPackage]) -> Extra:
-        folder = self._layout.cache / "offers" / digest_of(
-            sorted(each.file.identity for each in own.values())
-        )[:24]
+        folder = (
+            self._layout.cache
+            / "offers"
+            / digest_of(sorted(each.file.identity for each in own.values()))[:24]
+        )
         for each in own.values():
             with contextlib.suppress(FileExistsError):
                 link_or_copy(each.file.path, folder / each.file.name)

@@ -74,8 +74,9 @@ def explain_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
             changes.append(f"{sentence} ({versions[0]} -> {versions[1]})" if moved else sentence)
     for name, what in (("dependencies", "was built anew"), ("environment", "changed")):
         old, new = dict(before.get(name, {})), dict(now.get(name, {}))
-        changes += [f"{each}, which it is built with, {what}"
-                    for each in sorted(old.keys() & new.keys()) if old[each] != new[each]]  # fmt: skip
+        both = sorted(each for each in old.keys() & new.keys() if old[each] != new[each])
+        changes += [f"{each}, which it is built with, {what}" for each in both]
         changes += [f"it is now built with {each}" for each in sorted(new.keys() - old.keys())]
-        changes += [f"it is no longer built with {each}" for each in sorted(old.keys() - new.keys())]
+        gone = sorted(old.keys() - new.keys())
+        changes += [f"it is no longer built with {each}" for each in gone]
     return changes

@@ -72,8 +72,12 @@ class Layers:
         if found:
             return found
         lock = self._layout.locks / f"{record.stem}.lock"
-        with locked(lock, timeout=_INSTALL, what="installing build dependencies",
-                    waiting=lambda: self._tell("waiting for build dependencies")):
+        with locked(
+            lock,
+            timeout=_INSTALL,
+            what="installing build dependencies",
+            waiting=lambda: self._tell("waiting for build dependencies"),
+        ):
             found = self._read(base, record)
             return found or self._install(base, choices, wanted)
 

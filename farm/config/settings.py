@@ -22,7 +22,8 @@ PRIVATE = "private"
 class TargetConfig:
     """What packages are built for, and from which part of the distribution's archive.
 
-    :param suites: the distribution itself first, then what is laid over it.
+    :param suites: the distribution itself first, then what is laid over it; empty for the
+        distribution, and its updates where the mirror has them.
     """
 
     target: Target

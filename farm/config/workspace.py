@@ -31,7 +31,6 @@ __all__ = ["Package", "Policy", "Repository", "TargetConfig", "Workspace", "find
 NAME = "farm.toml"
 _HINT = "Make a workspace with: farm new workspace DIR"
 # Distributions that have no suite of updates beside them.
-_ROLLING = frozenset({"sid", "unstable", "experimental", "testing"})
 
 
 def find(start: Path) -> Path:
@@ -136,9 +135,7 @@ def _workspace(document: Document, table: WorkspaceTable, *, root: Path) -> Work
 
 def _target(name: str, table: TargetTable) -> TargetConfig:
     target = Target.parse(name)
-    own = target.distribution
-    suites = (own,) if own in _ROLLING else (own, f"{own}-updates")
-    return TargetConfig(target, components=table.components, suites=table.suites or suites)
+    return TargetConfig(target, components=table.components, suites=table.suites or ())
 
 
 def _repository(name: str, table: RepositoryTable) -> Repository:

@@ -7,7 +7,6 @@ import secrets
 import shutil
 import time
 from functools import cached_property
-from pathlib import Path
 
 import pytest
 
@@ -83,7 +82,9 @@ class ReleaseRun:
         return tuple(
             Unit(name, target)
             for name in names
-            for target in (c.target for c in self.workspace.package(name).targets_in(self.workspace))
+            for target in (
+                c.target for c in self.workspace.package(name).targets_in(self.workspace)
+            )
             if not wanted or target in wanted
         )
 
@@ -293,4 +294,3 @@ class ReleaseRun:
 def _unit(name: str) -> Unit:
     package, _, target = name.partition("@")
     return Unit(package, Target.parse(target))
-

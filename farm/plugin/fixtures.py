@@ -155,7 +155,7 @@ def candidate(release_run: ReleaseRun) -> Candidate:
 
 
 @pytest.fixture
-def release(release_run: ReleaseRun, request: pytest.FixtureRequest) -> ReleaseRun:  # noqa: ARG001
+def release(release_run: ReleaseRun, request: pytest.FixtureRequest) -> ReleaseRun:
     """Give the release run: ``publish()`` lets the repository become the candidate."""
     return release_run
 
@@ -191,8 +191,8 @@ def open_trial(run: ReleaseRun, unit: Unit, extra: tuple[str, ...]) -> Iterator[
     """Install a unit in a chroot of its own, from the candidate."""
     workshop = run.workshop
     with try_package(
-        workshop.layout, candidate=run.candidate_with(unit), unit=unit, extra=extra, tell=workshop.tell,
-        archive=workshop.archive(unit.target), base=workshop.base(unit.target),
+        workshop.layout, candidate=run.candidate_with(unit), unit=unit, extra=extra,
+        archive=workshop.archive(unit.target), base=workshop.base(unit.target), tell=workshop.tell,
     ) as trial:  # fmt: skip
         yield trial
 

@@ -126,9 +126,7 @@ def pytest_configure_node(node: Any) -> None:
 # Collection.
 
 
-def pytest_collect_file(
-    file_path: Path, parent: pytest.Collector
-) -> pytest.Collector | None:
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect HOWTOs in prose."""
     workspace = parent.config.stash.get(_WORKSPACE, None)
     if workspace is None or file_path.parent != workspace.root / "howtos":
@@ -233,7 +231,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
         now = time.time()
         report = pytest.TestReport(
             nodeid=item.nodeid, location=item.location, keywords={}, outcome="passed",
-            longrepr=None, when=when, start=now, stop=now,  # type: ignore[arg-type]
+            longrepr=None, when=when, start=now, stop=now,
             user_properties=item.user_properties,
         )  # fmt: skip
         item.ihook.pytest_runtest_logreport(report=report)

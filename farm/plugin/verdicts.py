@@ -20,7 +20,9 @@ class Verdicts:
 
     def __init__(self, run: ReleaseRun) -> None:
         self._run = run
-        self._howtos = {(howto.unit, howto.path): howto for howto in run.workshop.howtos(run.units)}
+        self._howtos = {
+            (howto.unit, howto.path): howto for howto in run.workshop.howtos(run.units)
+        }
         self._inputs = run.workshop.check_inputs()
 
     def _digest(self, facts: Facts) -> str:
@@ -44,9 +46,7 @@ class Verdicts:
         ledger = self._run.workshop.ledger
         return ledger.recorded_pass(facts.item, digest=digest, inputs=inputs)
 
-    def record(
-        self, facts: Facts, *, state: State, reason: str, seconds: float
-    ) -> None:
+    def record(self, facts: Facts, *, state: State, reason: str, seconds: float) -> None:
         """Remember how an item ended, if what it looked at is there at all."""
         digest = self._digest(facts)
         if digest:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from debian.deb822 import PkgRelation
 from debian.debian_support import Version
@@ -83,9 +84,9 @@ def check_dependencies(candidate: Candidate, unit: Unit, *, policy: str, own: bo
                 _check_group(binary, known, others, exact=policy == "exact" and own)
 
 
-def _relations(binary: BinaryPackage) -> list[list[dict[str, object]]]:
+def _relations(binary: BinaryPackage) -> list[list[Any]]:
     texts = [binary.field(name) for name in ("Pre-Depends", "Depends")]
-    groups: list[list[dict[str, object]]] = []
+    groups: list[list[Any]] = []
     for text in filter(None, texts):
         groups += PkgRelation.parse_relations(text)
     return groups
@@ -93,44 +94,48 @@ def _relations(binary: BinaryPackage) -> list[list[dict[str, object]]]:
 
 def _check_group(
     binary: BinaryPackage,
-    group: list[dict[str, object]],
+    group: list[Any],
     others: Mapping[str, BinaryPackage],
     *,
     exact: bool,
 ) -> None:
-    if any(_satisfied(each, others[str(each["name"])], exact=exact) for each in group):
+    if any(_is_satisfied(each, others[each["name"]], exact=exact) for each in group):
         return
-    each = group[0]
-    name = str(each["name"])
-    relation = " ".join(str(part) for part in each.get("version") or ("any version",))  # type: ignore[attr-defined]
+    name = group[0]["name"]
+    have = others[name].version
+    relation = " ".join(group[0].get("version") or ("any version",))
+    exactly = f"The policy wants exact versions: write '{name} (= {have})' in debian/control."
     raise AuditFailed(
-        f"{binary.name} {binary.version} asks for {name} ({relation}), "
-        f"and the candidate has {name} {others[name].version}.",
-        hint=f"The policy wants exact versions: write '{name} (= {others[name].version})' in "
-        "debian/control, and give the package a new version." if exact else
-        "Give one of the two a version that fits.",
-    )  # fmt: skip
+        f"{binary.name} {binary.version} asks for {name} ({relation}), and the candidate has "
+        f"{name} {have}.",
+        hint=exactly if exact else "Give one of the two a version that fits.",
+    )
 
 
-_COMPARE = {
-    "=": lambda order: order == 0, ">=": lambda order: order >= 0, "<=": lambda order: order <= 0,
-    ">>": lambda order: order > 0, "<<": lambda order: order < 0,
-}  # fmt: skip
+# deb-src-control(5): relations between versions; an order is negative, zero or positive.
+_HOLDS: Mapping[str, Callable[[int], bool]] = {
+    "=": lambda order: order == 0,
+    ">=": lambda order: order >= 0,
+    "<=": lambda order: order <= 0,
+    ">>": lambda order: order > 0,
+    "<<": lambda order: order < 0,
+}
 
 
-def _satisfied(relation: dict[str, object], other: BinaryPackage, *, exact: bool) -> bool:
+def _is_satisfied(relation: Any, other: BinaryPackage, *, exact: bool) -> bool:
     wanted = relation.get("version")
-    if not isinstance(wanted, tuple):
+    if wanted is None:
         return not exact
     sign, version = wanted
     if exact and sign != "=":
         return False
     have, asked = Version(other.version), Version(version)
-    order = (have > asked) - (have < asked)
-    return _COMPARE.get(str(sign), lambda _: False)(order)
+    return sign in _HOLDS and _HOLDS[sign]((have > asked) - (have < asked))
 
 
-def check_versions(candidate: Candidate, unit: Unit, holders: Mapping[str, Snapshot | None]) -> None:
+def check_versions(
+    candidate: Candidate, unit: Unit, holders: Mapping[str, Snapshot | None]
+) -> None:
     """Look whether no version of a unit goes backwards against what repositories hold now.
 
     :param holders: the current snapshots by repository.

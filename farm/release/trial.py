@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from farm.base.activity import Tell
 from farm.base.errors import CommandError, FarmFault, InstallFailed
@@ -127,7 +128,7 @@ def _install(overlay: Overlay, names: Sequence[str], unit: Unit, own: set[str]) 
 
 
 def _check_origin(text: str, own: set[str]) -> None:
-    """See that apt takes the candidate's packages from the candidate: the archive may have twins."""
+    """See that apt takes the candidate's own packages: the archive may have twins."""
     for address, name in re.findall(r"^'([^']+)' (\S+)_\S+_\S+\.deb ", text, re.MULTILINE):
         if name in own and not address.startswith("file:/farm/candidate/"):
             raise FarmFault(f"apt would take {name} from {address} instead of the candidate.")

@@ -36,8 +36,8 @@ from farm.repo.state import Snapshot
 from farm.report.ledger import Ledger
 from farm.report.records import Claim, Kind
 from farm.source.archive import Archive
-from farm.source.mirror import find_mirror
 from farm.source.kinds import make_source
+from farm.source.mirror import find_mirror
 from farm.source.resolve import Source
 from farm.source.store import SourceStore
 
@@ -107,6 +107,7 @@ class Workshop:
         if target not in self._archives:
             configured = self.workspace.target(str(target))
             mirror = find_mirror(self.workspace.mirror, distribution=target.distribution,
+                                 suites=configured.suites,
                                  components=configured.components)  # fmt: skip
             archive = Archive(self.layout.archives / str(target), target=target, mirror=mirror)
             self.tell(f"reading the archive of {target}")
@@ -243,7 +244,7 @@ class Workshop:
         return build
 
     def holders(self, repository: str) -> dict[str, Snapshot | None]:
-        """Give the snapshots against which no version may go backwards: own, and those after it."""
+        """Give the snapshots against which no version may go backwards."""
         return {name: self.snapshots.current(name) for name in self.downstream(repository)}
 
     def downstream(self, repository: str) -> list[str]:

@@ -62,6 +62,7 @@ def find_mirror(
     mirror: str,
     *,
     distribution: str,
+    suites: tuple[str, ...] = (),
     security: str = "",
     keyring: Path | None = None,
     components: tuple[str, ...] = ("main",),
@@ -69,47 +70,56 @@ def find_mirror(
     """Find a distribution's archive.
 
     :param mirror: ``host`` for what this host's own apt uses, or a base address.
+    :param suites: which ones; empty for the distribution and what the host lays over it.
     :param security: the base address of the security suite; empty for none, or the host's.
     :param keyring: the keys to trust; Debian's own, or those the host's sources name, when None.
     :raises InputError: for an address that is not http, https or file, or when the
         host's sources lack the distribution.
     """
     if mirror == _HOST:
-        found = host_mirrors(distribution, components=components)
+        found = host_mirrors(distribution, suites=suites, components=components)
         return Mirror(found.suites, keyring or found.keyring, of_host=True)
-    suites = [Suite(_check_address(mirror), distribution, components)]
+    address = _check_address(mirror)
+    found_suites = [Suite(address, name, components) for name in suites or (distribution,)]
     if security:
-        suites.append(Suite(_check_address(security), f"{distribution}-security", components))
-    return Mirror(tuple(suites), keyring or ARCHIVE_KEYRING)
+        found_suites.append(Suite(_check_address(security), f"{distribution}-security", components))
+    return Mirror(tuple(found_suites), keyring or ARCHIVE_KEYRING)
 
 
 def host_mirrors(
-    distribution: str, *, etc: Path = _ETC, components: tuple[str, ...] = ("main",)
-) -> Mirror:
+    distribution: str, *, suites: tuple[str, ...] = (), etc: Path = _ETC,
+    components: tuple[str, ...] = ("main",),
+) -> Mirror:  # fmt: skip
     """Take a distribution's archive from the apt sources of this host: sources.list(5).
 
     Several entries may offer a suite of that name, because vendors like to call theirs
     ``bookworm`` too. An entry signed by Debian's keys goes before one without ``Signed-By``, and
     that one before any other; among equals the first wins.
 
+    :param suites: which ones; empty for the distribution, and its updates and security updates
+        where the host has them.
     :param etc: where the host's apt keeps its configuration.
-    :raises InputError: when no enabled entry has the distribution.
+    :raises InputError: when no enabled entry has the distribution, or one of the suites.
     """
     entries = list(_entries(etc))
-    main = _best(entries, suite=distribution)
-    if main is None:
-        others = sorted({f"{entry.suite} at {entry.uri}" for entry in entries if entry.rank < 2})
-        raise InputError(
-            f"The apt sources of this host have no suite {distribution!r}.",
-            details=f"They have: {', '.join(others) or 'nothing that could be used'}.",
-            hint='Give the address of an archive that has it, instead of mirror = "host".',
-        )
-    security = _best(entries, suite=f"{distribution}-security")
-    suites = tuple(
-        Suite(entry.uri, entry.suite, components) for entry in (main, security) if entry
+    usual = (distribution, f"{distribution}-updates", f"{distribution}-security")
+    found = {name: _best(entries, suite=name) for name in suites or usual}
+    missing = [name for name in suites or (distribution,) if found[name] is None]
+    if missing:
+        raise _no_suite(missing[0], entries)
+    taken = [entry for entry in found.values() if entry]
+    keyring = Path(taken[0].signed_by) if taken[0].signed_by else ARCHIVE_KEYRING
+    return Mirror(tuple(Suite(each.uri, each.suite, components) for each in taken), keyring,
+                  of_host=True)  # fmt: skip
+
+
+def _no_suite(name: str, entries: list[_Entry]) -> InputError:
+    others = sorted({f"{entry.suite} at {entry.uri}" for entry in entries if entry.rank < 2})
+    return InputError(
+        f"The apt sources of this host have no suite {name!r}.",
+        details=f"They have: {', '.join(others) or 'nothing that could be used'}.",
+        hint='Give the address of an archive that has it, instead of mirror = "host".',
     )
-    keyring = Path(main.signed_by) if main.signed_by else ARCHIVE_KEYRING
-    return Mirror(suites, keyring, of_host=True)
 
 
 def _best(entries: list[_Entry], *, suite: str) -> _Entry | None:

@@ -46,12 +46,9 @@ def test_defaults(accept: Accept, root: Path) -> None:
     assert workspace.policy.build_disk == 10 * 1024**3
 
 
-def test_suites_follow_from_the_distribution_unless_given(accept: Accept) -> None:
-    bookworm, sid, trixie = accept(
-        '[target.sid-amd64]\n[target.trixie-amd64]\nsuites=["x"]'
-    ).targets
-    assert bookworm.suites == ("bookworm", "bookworm-updates")
-    assert sid.suites == ("sid",)
+def test_suites_are_those_that_are_given(accept: Accept) -> None:
+    bookworm, trixie = accept('[target.trixie-amd64]\nsuites=["x"]').targets
+    assert bookworm.suites == ()
     assert trixie.suites == ("x",)
 
 

@@ -43,14 +43,23 @@ def etc(tmp_path: Path, *, stanzas: str = "", lines: str = "", vendor: str = "")
     return tmp_path
 
 
-def test_deb822_sources_give_the_suite_and_its_security_updates(tmp_path: Path) -> None:
+def test_deb822_sources_give_the_suite_and_its_updates(tmp_path: Path) -> None:
     found = host_mirrors("bookworm", etc=etc(tmp_path, stanzas=DEBIAN))
     assert found.suites == (
         Suite("http://mirror.example/debian", "bookworm"),
+        Suite("http://mirror.example/debian", "bookworm-updates"),
         Suite("http://mirror.example/debian-security", "bookworm-security"),
     )
     assert found.keyring == ARCHIVE_KEYRING
     assert found.of_host
+
+
+def test_suites_that_are_asked_for_must_be_there(tmp_path: Path) -> None:
+    sources = etc(tmp_path, stanzas=DEBIAN)
+    found = host_mirrors("bookworm", suites=("bookworm",), etc=sources)
+    assert [suite.name for suite in found.suites] == ["bookworm"]
+    with pytest.raises(InputError, match="no suite 'bookworm-backports'"):
+        host_mirrors("bookworm", suites=("bookworm", "bookworm-backports"), etc=sources)
 
 
 def test_one_line_sources_give_the_same(tmp_path: Path) -> None:
