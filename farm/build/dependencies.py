@@ -55,9 +55,10 @@ class Dependencies:
 
     def install(self, choices: Mapping[Deb, Choice]) -> Layered:
         """Give layers with exactly these packages."""
+        self._warm()
         return self._layers.ensure(self._base, choices)
 
-    def warm(self) -> None:
+    def _warm(self) -> None:
         """Have the layers ready that nearly every build starts from."""
         for names in (_ESSENTIAL, _FREQUENT):
             cached = self._layout.cache / "resolutions" / f"{self._digest(list(names))}.json"

@@ -222,9 +222,14 @@ def howto_files(unit: Unit, root: Path) -> list[HowtoFile]:
     folder = root / "howtos"
     found = []
     for path in find_howtos(unit.package, folder=folder):
-        together = [folder / "conftest.py", path.parent / "conftest.py", path]
-        digest = digest_of([sha256_of(each) for each in together if each.is_file()])[:32]
-        found.append(HowtoFile(unit, path.relative_to(root).as_posix(), digest))
+        beside = path.parent.rglob("*") if path.parent != folder else [path]
+        together = [folder / "conftest.py", *sorted(beside)]
+        parts = [
+            [each.relative_to(folder).as_posix(), sha256_of(each)]
+            for each in together
+            if each.is_file() and "__pycache__" not in each.parts
+        ]
+        found.append(HowtoFile(unit, path.relative_to(root).as_posix(), digest_of(parts)[:32]))
     return found
 
 
