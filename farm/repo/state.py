@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from farm.base.errors import FarmFault
 from farm.base.files import read_json
 from farm.repo.content import Content, Entry, Piece
 from farm.repo.signing import Key
@@ -60,6 +61,16 @@ def read_snapshot(folder: Path) -> Snapshot | None:
         about = read_json(folder / "snapshot.json")
     except (FileNotFoundError, NotADirectoryError):
         return None
+    try:
+        return _snapshot(folder, about)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FarmFault(
+            f"{folder} is a snapshot that this version of the farm cannot read.",
+            details=repr(error), hint="Remove it: the farm makes it again.",
+        ) from error  # fmt: skip
+
+
+def _snapshot(folder: Path, about: dict[str, Any]) -> Snapshot:
     return Snapshot(
         id=folder.name, digest=about["digest"], repository=about["repository"],
         path=folder / "tree", created=datetime.fromisoformat(about["created"]),

@@ -47,10 +47,9 @@ def sign_releases(tree: Path, *, key: Key, date: datetime) -> None:
 
 
 def make_readable(tree: Path) -> None:
-    """Let a web server read it all, whatever the umask is; pool files are those of the store."""
-    pool = tree / "pool"
+    """Let a web server read it all, whatever the umask is; contents stay as they are."""
     for path in (tree, *tree.rglob("*")):
-        wanted = 0o755 if path.is_dir() else 0o644
-        of_store = pool in path.parents and wanted == 0o644
-        if not of_store and path.stat().st_mode & 0o777 != wanted:
+        mode = path.stat().st_mode & 0o777
+        wanted = mode | (0o555 if path.is_dir() else 0o444)
+        if mode != wanted:
             path.chmod(wanted)

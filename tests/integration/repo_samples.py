@@ -106,6 +106,7 @@ def _deb(
 ) -> BinaryPackage:
     root = place / name
     (root / "DEBIAN").mkdir(parents=True)
+    (root / "DEBIAN").chmod(0o755)
     (root / "usr" / "share" / name).mkdir(parents=True)
     (root / "usr" / "share" / name / "text").write_text(text or f"{name} {version}\n")
     fields = {"Package": name, "Source": source, "Version": version, "Architecture": architecture}

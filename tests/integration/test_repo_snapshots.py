@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def test_a_snapshot_knows_what_it_holds(workshop: Workshop) -> None:
     content = Content("sample", (build,))
     assert snapshot.digest == content.digest
     assert snapshot.entries == content.entries
+    assert abs(snapshot.created - datetime.now(UTC)) < timedelta(minutes=10)
     key = workshop.key()
     assert snapshot.id == f"rc-{content.digest[:16]}-{key.fingerprint[-8:]}"
     for path in (snapshot.path, snapshot.path.parent):
@@ -72,6 +74,26 @@ def test_another_key_makes_another_snapshot_of_the_same_content(workshop: Worksh
 def test_an_unknown_snapshot_is_one_sentence(workshop: Workshop, name: str) -> None:
     with pytest.raises(InputError, match="There is no snapshot"):
         workshop.snapshots.get(name)
+
+
+def test_a_snapshot_that_cannot_be_read_is_a_fault_of_the_farm(workshop: Workshop) -> None:
+    snapshot = workshop.stage(libre(workshop))
+    (snapshot.path.parent / "snapshot.json").write_text('{"digest": "x"}')
+    with pytest.raises(FarmFault, match="is a snapshot that this version of the farm cannot read"):
+        workshop.snapshots.get(snapshot.id)
+
+
+def test_everything_can_be_read_by_a_web_server(workshop: Workshop) -> None:
+    build = libre(workshop)
+    build.binaries[0].file.path.chmod(0o600)
+    before = os.umask(0o077)
+    try:
+        snapshot = workshop.stage(build)
+    finally:
+        os.umask(before)
+    for path in (snapshot.path, *snapshot.path.rglob("*")):
+        wanted = 0o555 if path.is_dir() else 0o444
+        assert path.stat().st_mode & wanted == wanted
 
 
 def test_a_staged_snapshot_is_not_yet_the_repository(workshop: Workshop) -> None:

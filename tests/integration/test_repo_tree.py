@@ -131,6 +131,15 @@ def test_a_package_without_section_is_published(workshop: Workshop, tmp_path: Pa
     assert (listed.fields["Section"], listed.fields["Priority"]) == ("misc", "optional")
 
 
+def test_whatever_the_section_the_component_is_one(workshop: Workshop, tmp_path: Path) -> None:
+    build = workshop.shop.build("odd", section="contrib/net")
+    tree = workshop.tree(tmp_path / "tree", build)
+    text = (tree / "dists/bookworm/main/binary-amd64/Packages").read_text()
+    (listed,) = parse_packages(text, distribution="bookworm")
+    assert listed.paths == ("pool/main/o/odd/odd_1.0_amd64.deb",)
+    assert (tree / listed.paths[0]).samefile(build.binaries[0].file.path)
+
+
 def test_readers_of_a_former_state_find_its_files(workshop: Workshop, tmp_path: Path) -> None:
     shop = workshop.shop
     old = workshop.tree(tmp_path / "old", shop.build("libre", "1.0"))

@@ -105,4 +105,4 @@ def test_a_key_that_cannot_sign_says_why() -> None:
 
 def test_no_key_is_none() -> None:
     assert read_listing("") is None
-    assert read_listing("tru::1:1795447401:0:3:1:5\n") is None
+    assert read_listing("uid:u::::1795447401::EC6E::Sample::::::::::0:\n") is None
