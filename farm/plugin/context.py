@@ -240,6 +240,10 @@ class ReleaseRun:
         inputs = self.workshop.builder.find_inputs(str(unit))
         return inputs.key if inputs else ""
 
+    def is_built(self, unit: Unit) -> bool:
+        """Whether a unit's build is in the store."""
+        return str(unit) not in self._selected or bool(self.workshop.builder.find(str(unit)))
+
     # What becomes of it.
 
     def publish(self) -> Outcome:

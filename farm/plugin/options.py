@@ -21,7 +21,7 @@ class Options:
     packages: tuple[str, ...]
     targets: tuple[str, ...]
     promote: str
-    fresh: str = ""
+    fresh: bool = False
 
     @classmethod
     def of(cls, config: pytest.Config) -> Options:
@@ -34,7 +34,7 @@ class Options:
             packages=tuple(config.getoption("farm_package") or ()),
             targets=tuple(config.getoption("farm_target") or ()),
             promote=config.getoption("farm_promote") or "",
-            fresh="yes" if config.getoption("farm_fresh") else "",
+            fresh=bool(config.getoption("farm_fresh")),
         )
         if options.promote and not options.release:
             raise pytest.UsageError(

@@ -43,6 +43,11 @@ class Doing:
     what: str
     seconds: float
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for what another one does."""
+        return "waiting for" in self.what
+
     def __str__(self) -> str:
         minutes, seconds = divmod(int(self.seconds), 60)
         clock = f"{minutes}:{seconds:02}" if minutes else f"{seconds}s"
@@ -95,9 +100,14 @@ class Progress:
                 self._print(doings)
 
     def _print(self, doings: list[Doing]) -> None:
-        text = "  ".join(str(doing) for doing in doings)
+        waiting = [doing for doing in doings if doing.is_waiting]
+        lines = [str(doing) for doing in doings if not doing.is_waiting]
+        if waiting:
+            names = " ".join(doing.worker for doing in waiting)
+            lines.append(f"{names}: {waiting[0].what}" if not lines else f"{names}: waiting")
         self._reporter.ensure_newline()
-        self._reporter.write_line(f"farm | {text}", cyan=True)
+        for line in lines:
+            self._reporter.write_line(f"farm | {line}", cyan=True)
 
 
 def worker_name() -> str:

@@ -31,6 +31,11 @@ class Verdicts:
             return self._run.find_build_key(facts.subject)
         return self._run.find_candidate_digest()
 
+    def _is_there(self, facts: Facts) -> bool:
+        """Whether what was looked at is still in the store: it may have been cleared away."""
+        unit = facts.subject
+        return not (facts.is_of_build and isinstance(unit, Unit)) or self._run.is_built(unit)
+
     def _inputs_of(self, facts: Facts) -> str:
         if facts.gate == HOWTO and isinstance(facts.subject, Unit):
             howto = self._howtos.get((facts.subject, facts.check.partition("::")[0]))
@@ -39,7 +44,9 @@ class Verdicts:
 
     def recall(self, facts: Facts) -> Verdict | None:
         """Give the recorded pass of an item on identical digests, if there is one."""
-        digest = "" if self._run.options.fresh else self._digest(facts)
+        if self._run.options.fresh or not self._is_there(facts):
+            return None
+        digest = self._digest(facts)
         if not digest:
             return None
         inputs = self._inputs_of(facts)
