@@ -121,11 +121,12 @@ class Archive:
 
         :raises FarmError: as :meth:`update` does.
         """
-        if self._generations.is_fresh(max_age):
-            return
-        with self._locked(timeout):
-            if not self._generations.is_fresh(max_age):
-                self._update(timeout)
+        if not self._generations.is_fresh(max_age):
+            with self._locked(timeout):
+                if not self._generations.is_fresh(max_age):
+                    self._update(timeout)
+        if f'"{self.generation}"' not in self.apt_conf.read_text():
+            self._configure(self.generation)  # the workspace was moved; apt wants whole paths
 
     def _present(self) -> Generation:
         present = self._generations.current()

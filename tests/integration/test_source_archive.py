@@ -235,3 +235,12 @@ def _ask(archive: Archive) -> str:
 def test_of_several_processes_one_reads_the_archive(archive: Archive) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         assert len(set(pool.map(_ask, [archive] * 4))) == 1
+
+
+def test_a_workspace_may_be_moved(archive: Archive, tmp_path: Path) -> None:
+    archive.ensure_fresh(HOUR)
+    archive.root.rename(tmp_path / "moved")
+    moved = Archive(tmp_path / "moved", target=TARGET, mirror=archive.mirror)
+    moved.ensure_fresh(HOUR)
+    assert moved.find_source("alpha").version == "1.0"
+    assert str(archive.root) not in moved.apt_conf.read_text()
