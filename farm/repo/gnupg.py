@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import select
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -73,19 +75,52 @@ class Home:
             options += asking if self.own else ["--pinentry-mode", "error"]
             return run(["gpg", *options, *arguments], timeout=_TIMEOUT, ok=ok)
 
+    def _agent(self) -> socket.socket | None:
+        """Connect to the agent of this home, if there is one."""
+        argv = ["gpgconf", *(self._options or []), "--list-dirs", "agent-socket"]
+        name = run(argv, timeout=_TIMEOUT).stdout.strip()
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_TIMEOUT.total_seconds())
+        try:
+            connection.connect(name)
+        except OSError:
+            connection.close()
+            return None
+        return connection
+
     def _agent_runs(self) -> bool:
-        asked = ["--no-autostart", "GETINFO pid", "/bye"]
-        answer = run(
-            ["gpg-connect-agent", *(self._options or []), *asked], timeout=_TIMEOUT, ok=None
-        )
-        return answer.stdout.startswith("D ")
+        connection = self._agent()
+        if connection:
+            connection.close()
+        return connection is not None
 
     def _end_agent(self) -> None:
-        argv = ["gpgconf", *(self._options or []), "--kill", "gpg-agent"]
-        run(argv, timeout=_TIMEOUT, ok=None)
-        if self.own and self.path:
-            for socket in self.path.glob("S.gpg-agent*"):
-                socket.unlink(missing_ok=True)
+        """Tell the agent to end, and wait until it has.
+
+        On its way out it removes its socket by name. An agent that is started meanwhile would lose
+        its own, and nobody could reach or end it any more: so ``gpgconf --kill`` does not do.
+        """
+        connection = self._agent()
+        if connection:
+            with connection, contextlib.suppress(OSError, ValueError):
+                _end(connection)
+
+
+def _end(connection: socket.socket) -> None:
+    """Speak to an agent in its protocol: see ``gpg-connect-agent 'HELP KILLAGENT' /bye``."""
+    with connection.makefile("rwb") as stream:
+        stream.write(b"GETINFO pid\n")
+        stream.flush()
+        answer = next((line for line in stream if line.startswith((b"D ", b"ERR"))), b"")
+        if not answer.startswith(b"D "):
+            return
+        process = os.pidfd_open(int(answer[2:]))
+        try:
+            stream.write(b"KILLAGENT\n")
+            stream.flush()
+            select.select([process], [], [], _TIMEOUT.total_seconds())
+        finally:
+            os.close(process)
 
 
 @contextlib.contextmanager
