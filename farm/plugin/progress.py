@@ -5,68 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from farm.base.files import read_json, write_json
+from farm.report.activity import Activity as Activity
+from farm.report.activity import Doing, read_activities
 
 _LOOK_SECONDS = 2.0
 _QUIET_SECONDS = 15.0
-
-
-class Activity:
-    """What one process is doing, written where the controller looks.
-
-    :param folder: of the run; None writes nothing.
-    """
-
-    def __init__(self, folder: Path, *, worker: str) -> None:
-        self._path = folder / f"{worker}.activity"
-        self.item = ""
-
-    def __call__(self, what: str) -> None:
-        """Say what is being done now."""
-        write_json(self._path, {"item": self.item, "what": what, "since": time.time()})
-
-    def rest(self) -> None:
-        """Say that nothing is being done."""
-        self._path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class Doing:
-    """One line of the progress."""
-
-    worker: str
-    what: str
-    seconds: float
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it waits for what another one does."""
-        return "waiting for" in self.what
-
-    def __str__(self) -> str:
-        minutes, seconds = divmod(int(self.seconds), 60)
-        clock = f"{minutes}:{seconds:02}" if minutes else f"{seconds}s"
-        return f"{self.worker}: {self.what} ({clock})"
-
-
-def read_activities(folder: Path, *, now: float) -> list[Doing]:
-    """Give what every worker of a run is doing."""
-    found = []
-    for path in sorted(folder.glob("*.activity")):
-        try:
-            record = read_json(path)
-        except FileNotFoundError:  # it has just finished
-            continue
-        subject = str(record["item"])
-        what = str(record["what"])
-        text = what if not subject or subject in what else f"{subject}: {what}"
-        found.append(Doing(path.stem, text, max(0.0, now - float(record["since"]))))
-    return found
 
 
 class Progress:
