@@ -6,8 +6,8 @@ The pytest plugin and the command line both stand on this, and on nothing below 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 from farm.base.activity import Tell, tell_nobody
@@ -28,6 +28,7 @@ from farm.release import checks
 from farm.release.candidate import Candidate, merge
 from farm.release.gates import HowtoFile, Unit
 from farm.release.order import Desk, Order, Outcome
+from farm.release.presence import Presence
 from farm.release.promotion import promote, rollback
 from farm.repo.content import Content, Entry
 from farm.repo.signing import Key, Keys
@@ -59,6 +60,8 @@ class Workshop:
         self.run = run
         self.parallel = parallel
         self.tell = tell
+        self.presence = Presence(self.layout.locks)
+        self.presence.enter(tell=tell)
         self._archives: dict[Target, Archive] = {}
         self._grounds: dict[Target, Ground] = {}
         self._plan: Plan | None = None
@@ -93,6 +96,10 @@ class Workshop:
         owner = f"{self.workspace.name} {repository} repository"
         return Keys(self.layout.keys).key(repository, fingerprint=configured, owner=owner)
 
+    def close(self) -> None:
+        """Be at work no longer: another process may clean up now."""
+        self.presence.leave()
+
     def sweep(self) -> None:
         """Remove what killed processes left behind: temporary folders and overlays."""
         sweep(self.layout.temporary)
@@ -105,15 +112,22 @@ class Workshop:
         :raises FarmFault: when it cannot be reached.
         """
         if target not in self._archives:
-            configured = self.workspace.target(str(target))
-            mirror = find_mirror(self.workspace.mirror, distribution=target.distribution,
-                                 suites=configured.suites,
-                                 components=configured.components)  # fmt: skip
-            archive = Archive(self.layout.archives / str(target), target=target, mirror=mirror)
+            archive = self.known_archive(target)
             self.tell(f"reading the archive of {target}")
             archive.ensure_fresh(self.workspace.refresh)
             self._archives[target] = archive
         return self._archives[target]
+
+    def known_archive(self, target: Target) -> Archive:
+        """Give the distribution's archive of a target as it was last read, if it ever was.
+
+        :raises InputError: when nothing says where it is.
+        """
+        configured = self.workspace.target(str(target))
+        mirror = find_mirror(self.workspace.mirror, distribution=target.distribution,
+                             suites=configured.suites,
+                             components=configured.components)  # fmt: skip
+        return Archive(self.layout.archives / str(target), target=target, mirror=mirror)
 
     def ground(self, target: Target) -> Ground:
         """Give the chroot of a target and what resolves build dependencies on it."""
@@ -144,12 +158,16 @@ class Workshop:
         for name, package in self.workspace.packages.items():
             for config in package.targets_in(self.workspace):
                 self.tell(f"fetching the source of {name}")
-                source = self.sources.ensure(self._source(package, config.target))
+                archive = partial(self.archive, config.target)
+                source = self.sources.ensure(self.source_of(package, archive=archive))
                 yield Job(name, config.target, source, tuple(package.build_profiles))
 
-    def _source(self, package: Package, target: Target) -> Source:
-        return make_source(package, workspace=self.workspace.root,
-                           archive=lambda: self.archive(target),
+    def source_of(self, package: Package, *, archive: Callable[[], Archive]) -> Source:
+        """Give where the source of a package comes from.
+
+        :param archive: gives the archive of the target, if the source is from there.
+        """
+        return make_source(package, workspace=self.workspace.root, archive=archive,
                            without=(self.workspace.state_dir,))  # fmt: skip
 
     def load_source(self, digest: str) -> SourcePackage:

@@ -61,6 +61,14 @@ class SourceStore:
             hint="Try again when nobody is writing there.",
         )
 
+    def find(self, source: Source) -> SourcePackage | None:
+        """Give the source package of a source if it is here; fetches nothing.
+
+        :raises FarmError: when nothing is known of the source.
+        """
+        package = self._look_up(self._index(source.fingerprint()))
+        return replace(package, origin=source.describe()) if package else None
+
     def load(self, digest: str) -> SourcePackage:
         """Give a source package that was fetched before.
 
