@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from farm.plugin.testinfra_host import host_in
 from farm.release import checks
 from farm.release.candidate import Candidate
 from farm.release.gates import Unit
-from farm.release.trial import Trial, try_package
+from farm.release.trial import Installation, Trial, try_package
 
 EXPLANATION = (
     "nothing is released: give --release REPOSITORY, for instance --release dev, to build, "
@@ -160,60 +159,23 @@ def release(release_run: ReleaseRun, request: pytest.FixtureRequest) -> ReleaseR
     return release_run
 
 
-class Trials:
-    """Chroots for HOWTOs: the last one is kept for the next item of the same file.
-
-    Only a file's own items share it. Items of other files, or in other workers, get a fresh one.
-    """
-
-    def __init__(self, run: ReleaseRun) -> None:
-        self._run = run
-        self._stack = contextlib.ExitStack()
-        self._of: tuple[Path, Unit, tuple[str, ...]] | None = None
-        self._trial: Trial | None = None
-
-    def get(self, path: Path, unit: Unit, extra: tuple[str, ...]) -> Trial:
-        """Give the chroot for one HOWTO file."""
-        if self._trial is None or self._of != (path, unit, extra):
-            self.close()
-            self._trial = self._stack.enter_context(open_trial(self._run, unit, extra))
-            self._of = (path, unit, extra)
-        return self._trial
-
-    def close(self) -> None:
-        """Remove the chroot."""
-        self._trial = None
-        self._stack.close()
-
-
 @contextlib.contextmanager
-def open_trial(run: ReleaseRun, unit: Unit, extra: tuple[str, ...]) -> Iterator[Trial]:
-    """Install a unit in a chroot of its own, from the candidate."""
+def open_trial(run: ReleaseRun, unit: Unit, extra: Sequence[str]) -> Iterator[Trial]:
+    """Give a fresh chroot in which a unit is installed from the candidate."""
     workshop = run.workshop
-    with try_package(
-        workshop.layout, candidate=run.candidate_with(unit), unit=unit, extra=extra,
-        archive=workshop.archive(unit.target), base=workshop.base(unit.target), tell=workshop.tell,
-    ) as trial:  # fmt: skip
+    candidate = run.candidate_with(unit)
+    archive, base = workshop.archive(unit.target), workshop.base(unit.target)
+    what = Installation(candidate, unit, archive, base, tuple(sorted(set(extra))))
+    with try_package(workshop.layout, what, tell=workshop.tell) as trial:
         yield trial
 
 
-@pytest.fixture(scope="session")
-def farm_trials(release_run: ReleaseRun) -> Iterator[Trials]:
-    """Keep the chroot of the HOWTO file that is being run."""
-    trials = Trials(release_run)
-    yield trials
-    trials.close()
-
-
 @pytest.fixture
-def farm_trial(
-    release_run: ReleaseRun, farm_trials: Trials, request: pytest.FixtureRequest
-) -> Trial:
+def farm_trial(release_run: ReleaseRun, request: pytest.FixtureRequest) -> Iterator[Trial]:
     """Give the chroot in which the package of a HOWTO is installed."""
-    extra: list[str] = []
-    for mark in request.node.iter_markers("farm_install"):
-        extra += mark.args
-    return farm_trials.get(request.path, request.param, tuple(sorted(set(extra))))
+    extra = [name for mark in request.node.iter_markers("farm_install") for name in mark.args]
+    with open_trial(release_run, request.param, extra) as trial:
+        yield trial
 
 
 @pytest.fixture

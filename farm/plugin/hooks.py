@@ -217,7 +217,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
         return None
     run = item.config.stash[CONTEXT]
     if run:
-        run.activity.item = facts.item.partition("/")[2]
+        run.activity.item = item.name
     try:
         verdict = verdicts.recall(facts)
     except FarmError:  # the item itself will say it better

@@ -18,7 +18,7 @@ def make_places(run: ReleaseRun) -> HowtoPlaces:
     @contextlib.contextmanager
     def place(package: str, target: str, extra: Sequence[str]) -> Iterator[HowtoPlace]:
         unit = Unit(package, Target.parse(target))
-        with open_trial(run, unit, tuple(extra)) as trial:
+        with open_trial(run, unit, extra) as trial:
             yield HowtoPlace(trial.place, trial.version, trial.upstream_version, trial.user)
 
     return place

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from farm.base.activity import Tell
 from farm.base.errors import CommandError, FarmFault, InstallFailed
-from farm.base.files import link_or_copy, temporary
+from farm.base.files import digest_of, link_or_copy, locked, temporary
 from farm.build.aptview import Deb
 from farm.build.chroots import Base
 from farm.build.deb import upstream_version
@@ -32,11 +32,18 @@ cp /farm/conf/preferences /etc/apt/preferences.d/farm
 # First in order: of two packages with one name and version, apt takes the one it meets first.
 cp /farm/conf/candidate.sources /etc/apt/sources.list.d/1-candidate.sources
 cp /farm/conf/archive.sources /etc/apt/sources.list.d/2-archive.sources
-rm -f /etc/apt/sources.list
 apt-get -q update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/1-candidate.sources \\
     -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=false -o APT::Sandbox::User=root \\
     -o APT::Update::Error-Mode=any
 """
+_TIDY = """
+rm -f /etc/apt/preferences.d/farm /etc/apt/sources.list.d/[12]-*.sources
+find /var/lib/apt/lists /var/cache/apt/archives -type l -delete
+apt-get -q clean
+"""
+_APT = ("apt-get", "-q", "-y", "--no-install-recommends", "-o", "APT::Sandbox::User=root",
+        "-o", "Dir::Etc::sourcelist=/dev/null", "-o", "Acquire::Retries=0",
+        "-o", "Dpkg::Use-Pty=0", "install")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,39 +61,80 @@ class Trial:
         return upstream_version(self.version)
 
 
-@contextlib.contextmanager
-def try_package(
-    layout: Layout, *, candidate: Candidate, unit: Unit, archive: Archive, base: Base,
-    extra: Sequence[str], tell: Tell,
-) -> Iterator[Trial]:  # fmt: skip
-    """Install every binary package of a unit, and ``extra`` ones, in a chroot of its own.
+@dataclass(frozen=True)
+class Installation:
+    """What is installed in a chroot for a trial: every binary package of a unit, and others.
 
-    :raises InstallFailed: when apt cannot install them, in apt's own words.
+    :param extra: further packages, of the distribution or of the candidate.
     """
-    tell(f"installing {unit} in a fresh chroot")
-    build = candidate.builds[unit]
-    names = [f"{each.name}={each.version}" for each in build.binaries]
-    view = candidate.view(layout, archive=archive, status=base.status)
-    debs = view.solve("install", *names, *extra)
-    paths = view.download("install", *names, *extra, debs=_foreign(candidate, unit, debs))
+
+    candidate: Candidate
+    unit: Unit
+    archive: Archive
+    base: Base
+    extra: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """What apt is asked for."""
+        build = self.candidate.builds[self.unit]
+        return [*(f"{each.name}={each.version}" for each in build.binaries), *self.extra]
+
+    @property
+    def key(self) -> str:
+        """The digest of all that decides what the chroot will hold."""
+        parts = [self.base.key, self.candidate.snapshot.id, str(self.unit), sorted(self.names)]
+        return digest_of([*parts, str(self.archive.generation)])[:24]
+
+
+@contextlib.contextmanager
+def try_package(layout: Layout, what: Installation, *, tell: Tell) -> Iterator[Trial]:
+    """Give a fresh chroot in which everything is installed, for as long as the block runs.
+
+    apt installs it once; every trial has an overlay of its own on that.
+
+    :raises InstallFailed: when apt cannot install it, in apt's own words.
+    """
+    tree = layout.trees / f"trial-{what.key}"
+    if not tree.is_dir():
+        lock = layout.locks / f"{tree.name}.lock"
+        with locked(lock, timeout=_INSTALL, what=f"installing {what.unit}",
+                    waiting=lambda: tell(f"waiting for {what.unit} to be installed")):  # fmt: skip
+            if not tree.is_dir():
+                tell(f"installing {what.unit} in a fresh chroot")
+                _install(layout, what, tree)
+    tell(f"trying {what.unit}")
+    build = what.candidate.builds[what.unit]
+    name = new_name(f"trial-{what.unit.package}")
+    overlay = Overlay(layout.environments / name, layers=[tree, what.base.tree]).create()
+    try:
+        yield Trial(overlay, build.package, build.version)
+    finally:
+        overlay.remove()
+
+
+def _install(layout: Layout, what: Installation, tree: Path) -> None:
+    view = what.candidate.view(layout, archive=what.archive, status=what.base.status)
+    debs = view.solve("install", *what.names)
+    foreign = _foreign(what.candidate, what.unit, debs)
+    paths = view.download("install", *what.names, debs=foreign)
     with temporary(layout.temporary, prefix="trial-") as folder:
         folder.chmod(0o755)
         for name in ("debs", "conf"):
             (folder / name).mkdir(mode=0o755)
         for path in paths.values():
             link_or_copy(path, folder / "debs" / path.name)
-        _configure(folder / "conf", candidate, unit, archive)
+        _configure(folder / "conf", what)
+        binds = [Bind(folder / "debs", "/farm/debs"), Bind(folder / "conf", "/farm/conf")]
+        binds += [Bind(what.archive.lists_dir, "/farm/lists")]
+        binds += [Bind(what.candidate.snapshot.path, "/farm/candidate")]
+        name = new_name(f"install-{what.unit.package}")
         overlay = Overlay(
-            layout.environments / new_name(f"trial-{unit.package}"), layers=[base.tree],
-            binds=[Bind(archive.lists_dir, "/farm/lists"), Bind(folder / "debs", "/farm/debs"),
-                   Bind(folder / "conf", "/farm/conf"),
-                   Bind(candidate.snapshot.path, "/farm/candidate")],
-        ).create()  # fmt: skip
+            layout.environments / name, layers=[what.base.tree], binds=binds
+        ).create()
         try:
-            own = set(candidate.binaries(unit.target))
-            _install(overlay, [*names, *extra], unit, own)
-            tell(f"trying {unit}")
-            yield Trial(overlay, build.package, build.version)
+            _install_in(overlay, what)
+            overlay.adopt(tree)
         finally:
             overlay.remove()
 
@@ -96,35 +144,32 @@ def _foreign(candidate: Candidate, unit: Unit, debs: Sequence[Deb]) -> list[Deb]
     return [deb for deb in debs if (deb.name, deb.version) not in own]
 
 
-def _configure(folder: Path, candidate: Candidate, unit: Unit, archive: Archive) -> None:
-    keyring = folder / "candidate.gpg"
-    keyring.write_bytes(candidate.keyring.read_bytes())
-    stanza = candidate.stanza(unit.target, tree="/farm/candidate",
-                              keyring="/farm/conf/candidate.gpg")  # fmt: skip
+def _configure(folder: Path, what: Installation) -> None:
+    candidate = what.candidate
+    (folder / "candidate.gpg").write_bytes(candidate.keyring.read_bytes())
+    keyring = "/farm/conf/candidate.gpg"
+    stanza = candidate.stanza(what.unit.target, tree="/farm/candidate", keyring=keyring)
     (folder / "candidate.sources").write_text(stanza)
-    (folder / "archive.sources").write_text(
-        (archive.generation / "farm.sources")
-        .read_text()
-        .replace("Types: deb deb-src", "Types: deb")
-    )
+    archive = (what.archive.generation / "farm.sources").read_text()
+    (folder / "archive.sources").write_text(archive.replace("deb deb-src", "deb"))
     pin = f"Package: *\nPin: release l={candidate.label}\nPin-Priority: 1001\n"
     (folder / "preferences").write_text(pin)
 
 
-def _install(overlay: Overlay, names: Sequence[str], unit: Unit, own: set[str]) -> None:
+def _install_in(overlay: Overlay, what: Installation) -> None:
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     overlay.run(["sh", "-c", _PREPARE], timeout=_INSTALL, env=env)
-    argv = ["apt-get", "-q", "-y", "--no-install-recommends", "-o", "APT::Sandbox::User=root",
-            "-o", "Acquire::Retries=0", "-o", "Dpkg::Use-Pty=0", "install", *names]  # fmt: skip
     try:
-        asked = overlay.run([*argv, "--print-uris"], timeout=_INSTALL, env=env)
-        _check_origin(asked.stdout, own)
-        overlay.run(argv, timeout=_INSTALL, env=env)
+        asked = overlay.run([*_APT, "--print-uris", *what.names], timeout=_INSTALL, env=env)
+        _check_origin(asked.stdout, set(what.candidate.binaries(what.unit.target)))
+        overlay.run([*_APT, *what.names], timeout=_INSTALL, env=env)
     except CommandError as error:
         raise InstallFailed(
-            f"apt does not install {unit} in a fresh chroot.", details=error.details,
+            f"apt does not install {what.unit} in a fresh chroot.",
+            details=error.details,
             hint="Read its dependencies and maintainer scripts in the lines above.",
-        ) from error  # fmt: skip
+        ) from error
+    overlay.run(["sh", "-c", _TIDY], timeout=_INSTALL)
 
 
 def _check_origin(text: str, own: set[str]) -> None:
