@@ -104,6 +104,7 @@ class ReleaseRun:
         self._selected = workshop.selection(self.options.packages, targets)
         current = workshop.snapshots.current(self.repository)
         kept = [] if self.is_whole or current is None else workshop.builds_of(current)
+        kept = [build for build in kept if build.package in self.workspace.packages]
         self._kept = current.id if current and not self.is_whole else ""
         names = {*self._selected, *(build.name for build in kept)}
         self._units = tuple(sorted(_unit(name) for name in names))
