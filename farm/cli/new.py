@@ -76,7 +76,7 @@ def _make_workspace(args: argparse.Namespace) -> list[str]:
     place = Path(args.dir).expanduser().resolve()
     maintainer = find_maintainer(os.environ, git=read_git_user(Path.cwd()))
     workspace = make_workspace(
-        Plan(place, datetime.now(UTC), args.name or "", maintainer, host_target())
+        Plan(place, datetime.now(UTC), args.name, maintainer, host_target())
     )
     missing = find_missing()
     return [

@@ -45,20 +45,20 @@ class Plan:
     """A workspace to be made.
 
     :param place: the folder.
-    :param name: who publishes; the name of the folder when empty.
+    :param name: who publishes; the name of the folder when None.
     :param maintainer: of the first package; the publisher's packagers when None.
     """
 
     place: Path
     now: datetime
-    name: str = ""
+    name: str | None = None
     maintainer: Maintainer | None = None
     target: Target = _USUAL
 
     @property
     def publisher(self) -> str:
         """Give the name of the workspace."""
-        return self.name or self.place.name
+        return self.place.name if self.name is None else self.name
 
 
 def make_workspace(plan: Plan) -> Workspace:
