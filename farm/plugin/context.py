@@ -22,6 +22,7 @@ from farm.plugin.progress import Activity, worker_name
 from farm.release.candidate import Candidate
 from farm.release.gates import Unit
 from farm.release.order import Outcome
+from farm.release.requirements import check_requirements
 from farm.release.workshop import Workshop
 
 CONTEXT = pytest.StashKey["ReleaseRun | None"]()
@@ -95,6 +96,7 @@ class ReleaseRun:
 
         :raises FarmError: when a source is missing or not to be trusted, or a circle is found.
         """
+        check_requirements()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._forget_old_runs()
         workshop = self.workshop

@@ -185,6 +185,7 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, None, None]:
     """Note what a whole collection consists of, and sort the items by what they need."""
     run = config.stash.get(CONTEXT, None)
+    _leave_out_others(config, items)
     whole = [(item, facts) for item in items if run and (facts := _facts(item))]
     yield
     if run is None or config.option.collectonly:
@@ -198,6 +199,20 @@ def pytest_collection_modifyitems(
         raise pytest.UsageError(str(error)) from None
     if _is_worker(config):
         write_json(run.folder / "schedule.json", schedule.to_json())
+
+
+def _leave_out_others(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the HOWTOs of packages that are not released now."""
+    workspace = config.stash.get(_WORKSPACE, None)
+    if workspace is None:
+        return
+    others = [
+        item for item in items
+        if howto_package(item.path, workspace.root) and not facts_of(item, workspace.root)
+    ]  # fmt: skip
+    if others:
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
 
 
 def _facts(item: pytest.Item) -> Facts | None:
