@@ -90,6 +90,7 @@ class AptView:
             with locked(lock, timeout=_SOLVE, what="apt's indexes"):
                 if not self.folder.is_dir():
                     self._make(status)
+        os.utime(self.folder)  # in use: 'farm gc' takes those that nobody has used for days
 
     def _make(self, status: Path) -> None:
         with temporary(self._layout.temporary, prefix="view-") as parent:
