@@ -36,7 +36,6 @@ class Result:
     stdout: str
     stderr: str
     seconds: float
-    log_path: Path | None = None
     stopped: str = ""
 
     @property
@@ -93,7 +92,7 @@ def run(
             _end(process)
     result = Result(
         words, process.returncode, reader.text("stdout"), reader.text("stderr"),
-        time.monotonic() - started, log, reader.stopped,
+        time.monotonic() - started, reader.stopped,
     )  # fmt: skip
     if reader.timed_out:
         raise CommandTimeout(f"{name} was ended after {timeout}.", details=result.tail)

@@ -142,11 +142,6 @@ class ReleaseRun:
         return bool(self._selected)
 
     @property
-    def selected(self) -> tuple[str, ...]:
-        """The jobs that are built, by name, in build order."""
-        return self._selected or tuple(str(unit) for unit in self.listed_units())
-
-    @property
     def units(self) -> tuple[Unit, ...]:
         """All that the candidate will hold."""
         return self._units or self.listed_units()

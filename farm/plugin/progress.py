@@ -24,7 +24,6 @@ class Progress:
         self._reporter = reporter
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="farm-progress", daemon=True)
-        self._last: dict[str, str] = {}
 
     def start(self) -> None:
         """Begin to print."""
