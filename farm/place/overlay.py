@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from farm.base.errors import FarmFault, PlaceError
-from farm.base.files import Lock, write_atomically
-from farm.base.run import Result, Watch, interact, run
-from farm.place.namespace import janitor, remove_tree, sandbox_argv
+from farm.base.files import Lock
+from farm.base.run import Result, Watch, run
+from farm.place.namespace import end_processes, janitor, remove_tree, sandbox_argv
 
 USER = "farm"
 """The ordinary user that every chroot of the farm has."""
@@ -32,30 +33,21 @@ BIND_NAMES = ("source", "debs", "lists", "conf", "candidate")
 """What may be bound in, below ``/farm``."""
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+# What is mounted, where, of which type, with which flags (mount(2)) and options. A pseudo terminal
+# belongs to the ordinary user, whoever asks for it, so that a shell of that user can open its own
+# by name. Memory that looks like a disk is bounded, for it counts on nobody's share of the disk.
+_BIND, _NOSUID, _NODEV, _NOEXEC = 0x1000, 2, 4, 8
 _MOUNTS = (
-    *(f"/dev/{name} root/dev/{name} none bind 0 0" for name in _DEVICES),
-    "devpts root/dev/pts devpts newinstance,ptmxmode=0666,mode=620 0 0",
-    "tmpfs root/dev/shm tmpfs nosuid,nodev,mode=1777 0 0",
-    "proc root/proc proc nosuid,nodev,noexec 0 0",
+    *(f"/dev/{name} root/dev/{name} none {_BIND}" for name in _DEVICES),
+    f"devpts root/dev/pts devpts {_NOSUID | _NOEXEC} "
+    f"newinstance,ptmxmode=0666,mode=620,uid={USER_ID},gid=5",
+    f"tmpfs root/dev/shm tmpfs {_NOSUID | _NODEV} mode=1777,size=1g",
+    f"proc root/proc proc {_NOSUID | _NODEV | _NOEXEC}",
 )
-# One busybox process does all of it, which is what keeps entering cheap. Words: lower layers,
-# host name, limit of a file's size in blocks of 512 bytes, folder to start in, command.
-_ENTER = """
-set -e
-mount -t overlay -o "userxattr,lowerdir=$1,upperdir=upper,workdir=work" overlay root
-mount -a -T fstab
-ip link set lo up 2>/dev/null || true
-hostname "$2"
-ulimit -c 0
-ulimit -f "$3"
-cd root
-pivot_root . mnt
-umount -l /mnt
-umask 022
-cd "$4"
-shift 4
-exec /usr/bin/env -i "$@"
-"""
+# A fork bomb stays below it; 256 threads a core are enough for any compiler.
+_PROCESSES = 4096 + 256 * (os.cpu_count() or 1)
+_SYNC = timedelta(minutes=10)
+_CANNOT_ENTER = -signal.SIGUSR1  # see enter.pl
 
 
 @dataclass(frozen=True)
@@ -73,7 +65,9 @@ class Overlay:
     :param layers: trees, the topmost first, on the same file system below a common state folder.
     """
 
-    def __init__(self, folder: Path, *, layers: Sequence[Path], binds: Sequence[Bind] = ()) -> None:
+    def __init__(
+        self, folder: Path, *, layers: Sequence[Path], binds: Sequence[Bind] = ()
+    ) -> None:
         self.folder = folder
         self.layers = tuple(layers)
         self.binds = tuple(binds)
@@ -98,36 +92,35 @@ class Overlay:
 
     def _relative(self, path: Path) -> str:
         text = os.path.relpath(path, self.folder)
-        if set(text) & set(':,\\ \t\n"'):
-            raise PlaceError(f"{path} holds a character that overlayfs or fstab reserve.")
+        if set(text) & set(":,\\ \t\n"):
+            raise PlaceError(f"{path} holds a character that overlayfs reserves.")
         return text
 
-    def _prepare(self) -> str:
-        binds = [f"{self._relative(b.source)} root{b.inside} none bind 0 0" for b in self.binds]
-        write_atomically(self.folder / "fstab", "\n".join([*_MOUNTS, *binds, ""]))
-        return ":".join(self._relative(layer) for layer in self.layers)
+    def _mounts(self) -> str:
+        """List what is mounted. What is written needs no disk before it is adopted: volatile."""
+        lower = ":".join(self._relative(layer) for layer in self.layers)
+        options = f"volatile,userxattr,lowerdir={lower},upperdir=upper,workdir=work"
+        binds = [f"{self._relative(b.source)} root{b.inside} none {_BIND}" for b in self.binds]
+        return "\n".join(
+            [f"{_label(self.folder.name)} root overlay 0 {options}", *_MOUNTS, *binds]
+        )
 
-    def _argv(
+    def argv(
         self,
         argv: Sequence[str | os.PathLike[str]],
         *,
-        user: str,
-        cwd: str,
-        env: Mapping[str, str] | None,
-        network: bool,
+        user: str = "root",
+        cwd: str = "/",
+        env: Mapping[str, str] | None = None,
     ) -> list[str | os.PathLike[str]]:
-        lower = self._prepare()
-        home = "/root" if user == "root" else HOME
-        variables = {"PATH": PATH, "HOME": home, "USER": user, "LOGNAME": user, "TZ": "UTC"}
-        variables |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "SHELL": "/bin/bash"}
-        variables |= dict(env or {})
-        words = [f"{name}={value}" for name, value in variables.items()]
-        blocks = "unlimited" if self.file_limit is None else str(self.file_limit // 512)
-        ids = f"{USER_ID}"
-        become = [] if user == "root" else ["setpriv", "--reuid", ids, "--regid", ids]
-        become += [] if user == "root" else ["--clear-groups", "--"]
-        enter = ["busybox", "sh", "-c", _ENTER, "enter", lower, self.hostname, blocks, cwd]
-        return [*sandbox_argv(network=network), *enter, *words, *become, *argv]
+        """Give the words that run a command inside, when started in the overlay's own folder."""
+        limit = {} if self.file_limit is None else {"filesize": self.file_limit}
+        words = sandbox_argv(
+            mounts=self._mounts(), host=self.hostname, processes=_PROCESSES, directory=cwd,
+            user=0 if user == "root" else USER_ID, **limit,
+        )  # fmt: skip
+        variables = [f"{name}={value}" for name, value in variables_of(user, env).items()]
+        return [*words, "--", *variables, "--", *argv]
 
     def run(
         self,
@@ -137,7 +130,7 @@ class Overlay:
         user: str = "root",
         cwd: str = "/",
         env: Mapping[str, str] | None = None,
-        input: str | None = None,  # noqa: A002 - the name that subprocess.run uses
+        input: str | None = None,
         ok: Sequence[int] | None = (0,),
         log: Path | None = None,
         log_limit: int | None = None,
@@ -148,24 +141,15 @@ class Overlay:
         :param user: ``root`` or :data:`USER`.
         :param env: added to the few variables that every command gets.
         """
-        words = self._argv(argv, user=user, cwd=cwd, env=env, network=False)
-        return run(
-            words, cwd=self.folder, timeout=timeout, input=input, ok=ok, log=log,
+        words = self.argv(argv, user=user, cwd=cwd, env=env)
+        accepted = None if ok is None else (*ok, _CANNOT_ENTER)
+        done = run(
+            words, cwd=self.folder, timeout=timeout, input=input, ok=accepted, log=log,
             log_limit=log_limit, watch=watch, shown=argv,
         )  # fmt: skip
-
-    def interact(
-        self,
-        argv: Sequence[str],
-        *,
-        user: str = "root",
-        cwd: str = "/",
-        env: Mapping[str, str] | None = None,
-        network: bool = False,
-    ) -> int:
-        """Run a command inside on the user's own terminal."""
-        words = self._argv(argv, user=user, cwd=cwd, env=env, network=network)
-        return interact(words, cwd=self.folder)
+        if done.returncode == _CANNOT_ENTER:
+            raise PlaceError(f"{self.folder.name} cannot be entered.", details=done.tail)
+        return done
 
     def copy_out(self, inside: str, to: Path) -> None:
         """Copy one regular file that the sandbox wrote; a link on the way is refused.
@@ -194,6 +178,7 @@ class Overlay:
         """Move what was written into a tree of its own, to be a layer from now on."""
         tree.parent.mkdir(parents=True, exist_ok=True)
         parent = os.path.relpath(tree.parent, self.folder)
+        run(["sync", "--file-system", "."], cwd=self.folder, timeout=_SYNC)
         janitor(["mv", "-T", "--", "upper", f"{parent}/{tree.name}"], cwd=self.folder)
 
     def leave(self) -> None:
@@ -207,27 +192,44 @@ class Overlay:
         self._lock.release()
 
 
+def variables_of(user: str, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give the environment variables of a command inside: a few, and those given."""
+    home = "/root" if user == "root" else HOME
+    variables = {"PATH": PATH, "HOME": home, "USER": user, "LOGNAME": user, "TZ": "UTC"}
+    variables |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "SHELL": "/bin/bash"}
+    return variables | dict(env or {})
+
+
+def _label(name: str) -> str:
+    return f"farm-{name}"
+
+
 def new_name(prefix: str) -> str:
     """Make up a name for an environment that nobody has."""
     return f"{prefix}-{secrets.token_hex(4)}"
 
 
 def sweep(envs: Path, *, keep: frozenset[str] = frozenset()) -> list[str]:
-    """Remove environments whose owner is gone, but those named; gives back their names."""
-    swept = []
-    for folder in sorted(envs.iterdir()) if envs.is_dir() else ():
-        if not folder.is_dir() or folder.name in keep:
-            continue
-        lock = Lock(envs / f"{folder.name}.lock")
-        if not lock.try_acquire():
-            continue
-        try:
-            remove_tree(folder)
-            lock.path.unlink(missing_ok=True)
-            swept.append(folder.name)
-        finally:
-            lock.release()
-    return swept
+    """Remove environments whose owner is gone, but those named; gives back their names.
+
+    Processes that are still in one are ended.
+    """
+    paths = envs.iterdir() if envs.is_dir() else ()
+    names = sorted({path.name.removesuffix(".lock") for path in paths} - keep)
+    return [name for name in names if _sweep(envs / name)]
+
+
+def _sweep(folder: Path) -> bool:
+    lock = Lock(folder.with_name(f"{folder.name}.lock"))
+    if not lock.try_acquire():
+        return False
+    try:
+        end_processes(_label(folder.name))
+        remove_tree(folder)
+        lock.path.unlink(missing_ok=True)
+    finally:
+        lock.release()
+    return True
 
 
 def make_mount_points(tree: Path) -> None:

@@ -22,7 +22,7 @@ class Place(Protocol):
         user: str = "root",
         cwd: str = "/",
         env: Mapping[str, str] | None = None,
-        input: str | None = None,  # noqa: A002 - the name that subprocess.run uses
+        input: str | None = None,
         ok: Sequence[int] | None = (0,),
         log: Path | None = None,
     ) -> Result:
