@@ -14,10 +14,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from farm.base.errors import CommandError, FarmFault, InstallFailed
-from farm.base.files import digest_of, link_or_copy, locked, settle, temporary, write_atomically
+from farm.base.files import (
+    digest_of,
+    link_or_copy,
+    locked,
+    read_json,
+    settle,
+    temporary,
+    write_atomically,
+    write_json,
+)
 from farm.base.run import Result, run
 from farm.model.layout import Layout
 from farm.source.archive import Archive
@@ -25,7 +34,7 @@ from farm.source.archive import Archive
 _SOLVE = timedelta(minutes=5)
 _DOWNLOAD = timedelta(minutes=60)
 _OFFER = "farm-offer"
-_INST = re.compile(r"^Inst (\S+) (?:\[[^\]]*\] )?\((\S+) .*\[([a-z0-9-]+)\]\)", re.MULTILINE)
+_ADDRESS = re.compile(r"^'[^']+' ([^_\s]+)_([^_\s]+)_([^_\s]+)\.deb ", re.MULTILINE)
 _OVERRIDES = """\
 Dir::Etc::sourcelist "{dir}/view.sources";
 Dir::Etc::preferences "{dir}/preferences";
@@ -102,6 +111,9 @@ class AptView:
                           "-o", f"Dir::Etc::sourcelist={folder}/extra.sources")  # fmt: skip
             self._configure(folder, at=self.folder)
             settle(folder, self.folder)
+        # Once, and not by everybody who asks first and at the same time.
+        env = {"APT_CONFIG": str(self.folder / "apt.conf")}
+        run(["apt-cache", "-q", "gencaches"], timeout=_SOLVE, env=env)
 
     def _fill(self, folder: Path, status: Path) -> None:
         for name in ("lists/partial", "cache/archives/partial"):
@@ -129,16 +141,24 @@ class AptView:
     def solve(self, *words: str) -> tuple[Deb, ...]:
         """Let apt say what a command such as ``build-dep ./x.dsc`` would install.
 
+        An answer is kept: the same words get it again, from any process.
+
         :raises InstallFailed: when apt finds no solution, in apt's own words.
         """
+        answer = self.folder / "answers" / f"{digest_of(words)[:24]}.json"
+        if answer.exists():
+            return tuple(Deb(*each) for each in read_json(answer))
         try:
-            result = self._apt(self.folder, "--simulate", *words)
+            # Half the work of --simulate, which also finds an order of installation.
+            result = self._apt(self.folder, "--print-uris", *words)
         except CommandError as error:
             raise InstallFailed(
                 f"apt cannot do {' '.join(words)!r} on {self._archive.target}.",
                 details=_reason(error.details),
             ) from error
-        return tuple(sorted(_read_installations(result.stdout)))
+        debs = tuple(sorted(_read_installations(result.stdout)))
+        write_json(answer, [[each.name, each.version, each.architecture] for each in debs])
+        return debs
 
     def download(self, *words: str, debs: Sequence[Deb]) -> dict[Deb, Path]:
         """Fetch, verified by apt, what :meth:`solve` said for the same words.
@@ -169,10 +189,8 @@ class AptView:
 
 
 def _read_installations(text: str) -> list[Deb]:
-    found = []
-    for name, version, architecture in _INST.findall(text):
-        found.append(Deb(name.split(":")[0], version, architecture))
-    if len(found) != len(re.findall(r"^Inst ", text, re.MULTILINE)):
+    found = [Deb(*(unquote(part) for part in parts)) for parts in _ADDRESS.findall(text)]
+    if len(found) != len(re.findall("^'", text, re.MULTILINE)):
         raise FarmFault("apt's answer has lines that the farm cannot read.", details=text[-2000:])
     return found
 

@@ -81,7 +81,9 @@ class Dependencies:
 
     def _words(self, job: Job) -> list[str]:
         profiles = [f"--build-profiles={','.join(job.profiles)}"] if job.profiles else []
-        return [*profiles, "build-dep", str(job.source.dsc.path)]
+        # What the farm's builders need beside what the package declares (Debian Policy 4.2).
+        essential = [f"-oAPT::Build-Essential::={name}" for name in _ESSENTIAL]
+        return [*essential, *profiles, "build-dep", str(job.source.dsc.path)]
 
     def _recall(self, cached: Path, own: Mapping[str, BinaryPackage]) -> dict[Deb, Choice] | None:
         if not cached.exists():
@@ -110,12 +112,9 @@ class Dependencies:
 def _choose(
     view: AptView, words: Sequence[str], own: Mapping[str, BinaryPackage]
 ) -> dict[Deb, Choice]:
-    # The farm's builders need these beside what the package declares (Debian Policy 4.2).
-    extra = [] if words[0] == "install" else view.solve("install", *_ESSENTIAL)
-    debs = sorted({*view.solve(*words), *extra})
-    paths = view.download("install", *_ESSENTIAL, debs=extra) if extra else {}
+    debs = view.solve(*words)
     foreign = [deb for deb in debs if not _path_of(deb, own)]
-    paths |= view.download(*words, debs=foreign)
+    paths = view.download(*words, debs=foreign)
     choices = {}
     for deb in debs:
         path = _path_of(deb, own) or paths.get(deb)
