@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess  # the only home of subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ _TAIL = 40
 _GRACE = timedelta(seconds=5)
 _POLL_SECONDS = 1.0
 _CAPTURE_BYTES = 64 * 2**20
+_PIPE_BYTES = 2**20  # no pipe holds more: pipe(7), pipe-max-size
 
 Watch = Callable[[], str | None]
 """Asked about once a second while a command runs; a sentence ends the command."""
@@ -68,7 +70,10 @@ def run(
 ) -> Result:
     """Run a command to its end, or end it and its whole process group.
 
+    What it has started in the background and left there goes on.
+
     :param env: added to :func:`environment`.
+    :param input: what it reads; nothing when None.
     :param ok: accepted exit statuses; None accepts every one.
     :param log: both streams are appended there as they come.
     :param log_limit: bytes of output after which the command is ended.
@@ -76,7 +81,7 @@ def run(
     :param shown: what messages call the command, where it is wrapped in others.
     :raises CommandError: for another exit status.
     :raises CommandTimeout: when ``timeout`` is over.
-    :raises FarmFault: when the program is not installed.
+    :raises FarmFault: when the program is not installed, or cannot be started.
     """
     words = tuple(os.fspath(word) for word in argv)
     name = shlex.join(os.fspath(word) for word in shown or words)[:300]
@@ -84,23 +89,29 @@ def run(
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(log.open("ab")) if log else None
         process = _start(words, cwd=cwd, env=env, input=input)
-        reader = _Reader(process, sink=sink, limit=log_limit, watch=watch)
+        talk = _Conversation(process, input=input, sink=sink, limit=log_limit, watch=watch)
         try:
-            reader.feed(input)
-            reader.read_until(started + timeout.total_seconds())
+            talk.go_on_until(started + timeout.total_seconds())
         finally:
             _end(process)
     result = Result(
-        words, process.returncode, reader.text("stdout"), reader.text("stderr"),
-        time.monotonic() - started, reader.stopped,
+        words, process.returncode, talk.text("stdout"), talk.text("stderr"),
+        time.monotonic() - started, talk.stopped,
     )  # fmt: skip
-    if reader.timed_out:
+    if talk.timed_out:
         raise CommandTimeout(f"{name} was ended after {timeout}.", details=result.tail)
     if ok is not None and not result.stopped and process.returncode not in ok:
-        raise CommandError(
-            f"{name} ended with exit status {process.returncode}.", details=result.tail
-        )
+        raise CommandError(f"{name} {_ending(process.returncode)}.", details=result.tail)
     return result
+
+
+def _ending(returncode: int) -> str:
+    if returncode >= 0:
+        return f"ended with exit status {returncode}"
+    try:
+        return f"was ended by {signal.Signals(-returncode).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"was ended by signal {-returncode}"
 
 
 def interact(
@@ -117,17 +128,19 @@ def interact(
             words, cwd=cwd, env=environment(env),
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
-    except FileNotFoundError as error:
-        raise _missing(words[0]) from error
+    except OSError as error:
+        raise _not_started(words[0], error) from error
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _missing(program: str) -> FarmFault:
-    return FarmFault(
-        f"The program {program} is not installed.",
-        hint="./bootstrap installs everything that the farm needs.",
-    )
+def _not_started(program: str, error: OSError) -> FarmFault:
+    if isinstance(error, FileNotFoundError):
+        return FarmFault(
+            f"The program {program} is not installed.",
+            hint="./bootstrap installs everything that the farm needs.",
+        )
+    return FarmFault(f"{program} cannot be started: {error.strerror}.")
 
 
 def _start(
@@ -145,63 +158,89 @@ def _start(
             stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-    except FileNotFoundError as error:
-        raise _missing(words[0]) from error
+    except OSError as error:
+        raise _not_started(words[0], error) from error
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of the process group: TERM, some grace, KILL; always reap."""
-    for number, grace in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
-        if process.poll() is not None:
-            break
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+    """End a process that still runs, and its group: TERM, some grace, KILL; always reap."""
+    if process.poll() is None:
+        deadline = time.monotonic() + _GRACE.total_seconds()
+        _tell_group(process, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(grace.total_seconds())
+            process.wait(_GRACE.total_seconds())
+        while _tell_group(process, 0) and time.monotonic() < deadline:
+            time.sleep(0.02)  # its children may clean up too
+        _tell_group(process, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE.total_seconds())
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream:
             with contextlib.suppress(OSError):
                 stream.close()
 
 
-class _Reader:
-    """Reads both streams of one process without threads."""
+def _tell_group(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Send a signal to a process group; says whether anybody is in it."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+class _Capture:
+    """The end of what came through one pipe."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        while self._size - len(self._chunks[0]) >= _CAPTURE_BYTES:
+            self._size -= len(self._chunks.popleft())
+
+    def text(self) -> str:
+        return b"".join(self._chunks).decode(errors="replace")
+
+
+class _Conversation:
+    """Writes to one process and reads from it, without threads."""
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
         *,
+        input: str | None,
         sink: IO[bytes] | None,
         limit: int | None,
         watch: Watch | None,
     ) -> None:
         self._process = process
+        self._left = memoryview((input or "").encode())
         self._sink = sink
         self._limit = limit
         self._watch = watch
         self._seen = 0
-        self._chunks: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        self._captures = {"stdout": _Capture(), "stderr": _Capture()}
         self.stopped = ""
         self.timed_out = False
 
-    def feed(self, text: str | None) -> None:
-        """Give the process its input; short texts only, they fit the pipe."""
-        if text is None or self._process.stdin is None:
-            return
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(text.encode())
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
+    def text(self, name: str) -> str:
+        """Give what one stream said last, decoded."""
+        return self._captures[name].text()
 
-    def read_until(self, deadline: float) -> None:
-        """Read until the process has ended, was told to stop, or is late."""
+    def go_on_until(self, deadline: float) -> None:
+        """Write and read until the process has ended, was told to stop, or is late."""
         with selectors.DefaultSelector() as selector:
-            for name in self._chunks:
-                stream = getattr(self._process, name)
-                os.set_blocking(stream.fileno(), False)
-                selector.register(stream, selectors.EVENT_READ, name)
+            self._open(selector)
             next_look = time.monotonic() + _POLL_SECONDS
             while not self.stopped:
+                if self._process.poll() is not None:
+                    self._take_rest(selector)
+                    return
                 now = time.monotonic()
                 if now >= deadline:
                     self.timed_out = True
@@ -209,22 +248,49 @@ class _Reader:
                 if self._watch and now >= next_look:
                     self.stopped = self._watch() or ""
                     next_look = now + _POLL_SECONDS
-                ended = self._process.poll() is not None
-                # A background child may hold the pipes open: read what is there, then leave.
-                pause = 0.0 if ended else min(_POLL_SECONDS, deadline - now)
-                events = selector.select(pause) if selector.get_map() else []
-                if not events and ended:
-                    return
-                if not events and not selector.get_map():
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        self._process.wait(pause)
-                for key, _ in events:
-                    self._take(selector, key)
+                    continue
+                self._go_on(selector, min(_POLL_SECONDS, deadline - now))
+
+    def _open(self, selector: selectors.BaseSelector) -> None:
+        for name in ("stdin", "stdout", "stderr"):
+            stream: IO[bytes] | None = getattr(self._process, name)
+            if stream:
+                os.set_blocking(stream.fileno(), False)
+                events = selectors.EVENT_WRITE if name == "stdin" else selectors.EVENT_READ
+                selector.register(stream, events, name)
+
+    def _go_on(self, selector: selectors.BaseSelector, pause: float) -> None:
+        if not selector.get_map():  # it has closed its streams, and goes on
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(pause)
+            return
+        for key, _ in selector.select(pause):
+            if key.data == "stdin":
+                self._give(selector, key)
+            else:
+                self._take(selector, key)
+
+    def _take_rest(self, selector: selectors.BaseSelector) -> None:
+        """Take what is in the pipes now: a child in the background may hold them open."""
+        for key in list(selector.get_map().values()):
+            if key.data != "stdin":
+                self._take(selector, key)
+
+    def _give(self, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+        stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
+        with contextlib.suppress(BlockingIOError):
+            try:
+                self._left = self._left[os.write(stream.fileno(), self._left) :]
+            except BrokenPipeError:  # it does not want to know more
+                self._left = self._left[:0]
+        if not self._left:
+            selector.unregister(stream)
+            stream.close()
 
     def _take(self, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
         stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
         try:
-            chunk = os.read(stream.fileno(), 65536)
+            chunk = os.read(stream.fileno(), _PIPE_BYTES)
         except BlockingIOError:
             return
         if not chunk:
@@ -234,13 +300,6 @@ class _Reader:
         if self._sink:
             self._sink.write(chunk)
             self._sink.flush()
-        chunks = self._chunks[key.data]
-        chunks.append(chunk)
-        if self._seen > _CAPTURE_BYTES:
-            del chunks[0]
+        self._captures[key.data].add(chunk)
         if self._limit is not None and self._seen > self._limit:
             self.stopped = f"it wrote more than {self._limit} bytes of output"
-
-    def text(self, name: str) -> str:
-        """Give what one stream said, decoded."""
-        return b"".join(self._chunks[name]).decode(errors="replace")
