@@ -9,7 +9,6 @@ import pytest
 
 from farm.release.presence import Presence
 
-
 Pair = tuple[Presence, Presence]
 
 
