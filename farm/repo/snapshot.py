@@ -174,18 +174,26 @@ class Snapshots:
         """
         with self._locked_repository(repository):
             sweep(self._making)
-            switches = self.history(repository)
-            current = {self._pointer(name).target() for name in self.repositories()}
-            needed = set(current)
-            for states in (latest(switches), standing(switches)[::-1]):
-                former = [name for name in states if name not in current and self._find(name)]
-                needed |= set(former[: max(keep, 0)])
-            since = switches[-1].when if switches else _now() - _FRESH
-            mine = [one.id for one in self.all() if one.repository == repository]
-            old = [name for name in mine if _touched(self._root / name) <= since]
-            return tuple(
-                name for name in old if name not in needed and self._remove(name, since=since)
-            )
+            names, since = self._unneeded(repository, keep)
+            return tuple(name for name in names if self._remove(name, since=since))
+
+    def prunable(self, repository: str, keep: int) -> tuple[str, ...]:
+        """Give the ids of what :meth:`prune` would remove, if nobody is using it."""
+        with self._locked_repository(repository):
+            return tuple(self._unneeded(repository, keep)[0])
+
+    def _unneeded(self, repository: str, keep: int) -> tuple[list[str], datetime]:
+        """Give what can go, and since when nobody must have asked for it."""
+        switches = self.history(repository)
+        current = {self._pointer(name).target() for name in self.repositories()}
+        needed = set(current)
+        for states in (latest(switches), standing(switches)[::-1]):
+            former = [name for name in states if name not in current and self._find(name)]
+            needed |= set(former[: max(keep, 0)])
+        since = switches[-1].when if switches else _now() - _FRESH
+        mine = [one.id for one in self.all() if one.repository == repository]
+        old = [name for name in mine if _touched(self._root / name) <= since]
+        return [name for name in old if name not in needed], since
 
     @contextlib.contextmanager
     def using(self, snapshot: Snapshot) -> Iterator[Path]:
