@@ -69,7 +69,8 @@ class Released:
         """See that lintian finds no fault."""
         workspace = self.run.workspace
         level = workspace.package(self.unit.package).lintian or workspace.policy.lintian
-        checks.check_lint(self.build, level=str(level))
+        where = self.run.workshop.layout.temporary
+        checks.check_lint(self.build, level=str(level), temporary_dir=where)
 
     def check_howto(self) -> None:
         """See that it has a HOWTO."""

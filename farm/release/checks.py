@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from debian.deb822 import PkgRelation
 from debian.debian_support import Version
 
 from farm.base.errors import AuditFailed, FarmFault, InstallFailed
-from farm.base.files import digest_of, sha256_of
+from farm.base.files import digest_of, sha256_of, temporary
 from farm.base.run import run
 from farm.build.aptview import AptView
 from farm.model.artifact import BinaryPackage, Build
@@ -29,6 +30,9 @@ _NOT_OURS = (
     "initial-upload-closes-no-bugs", "newer-standards-version", "no-nmu-in-changelog",
     "source-nmu-has-incorrect-version-number", "unreleased-changes", "wrong-bug-number-in-closes",
 )  # fmt: skip
+
+_LINTIAN = ("lintian", "--allow-root", "--no-cfg", "--profile", "debian", "--color", "never",
+            "--suppress-tags", ",".join(_NOT_OURS))  # fmt: skip
 
 
 def check_installable(candidate: Candidate, unit: Unit, view: AptView) -> None:
@@ -168,19 +172,24 @@ def check_contents(conflicts: Sequence[Conflict]) -> None:
         )
 
 
-def check_lint(build: Build, *, level: str) -> None:
+def check_lint(build: Build, *, level: str, temporary_dir: Path) -> None:
     """Run lintian on a build and its source.
 
     :param level: ``error``, ``warning`` or ``info``: the lowest severity that fails; or ``off``.
+    :param temporary_dir: where it may work.
     :raises AuditFailed: with lintian's tags.
     """
     if level == "off":
         return
-    lintian = ["lintian", "--allow-root", "--no-cfg", "--profile", "debian", "--color", "never",
-               "--suppress-tags", ",".join(_NOT_OURS), "--fail-on", _FAIL_ON[level],
-               "--display-level", f">={level}"]  # fmt: skip
-    files = [str(build.source.dsc.path), *(str(each.file.path) for each in build.binaries)]
-    result = run([*lintian, *files], timeout=_LINT, ok=(0, 2), env={"DEB_VENDOR": "debian"})
+    source = (build.source.dsc, *build.source.files)
+    with temporary(temporary_dir, prefix="lint-") as folder:
+        for file in (*source, *(each.file for each in build.binaries)):
+            shutil.copyfile(file.path, folder / file.name)  # writable: lintian insists on that
+        names = [build.source.dsc.name, *(each.file.name for each in build.binaries)]
+        argv = [*_LINTIAN, "--fail-on", _FAIL_ON[level], "--display-level", f">={level}"]
+        env = {"DEB_VENDOR": "debian", "TMPDIR": str(folder)}
+        result = run([*argv, *names], timeout=_LINT, ok=(0, 2), env=env, cwd=folder,
+                     shown=["lintian", *names])  # fmt: skip
     tags = [line for line in result.stdout.splitlines() if line[:2] in ("E:", "W:", "I:")]
     if result.returncode == 2:
         raise AuditFailed(
