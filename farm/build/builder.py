@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -11,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from farm.base.activity import Tell, tell_nobody
-from farm.base.errors import Blocked, BuildFailed, CommandTimeout, InstallFailed, ProductFailure
-from farm.base.files import locked, temporary, write_json
+from farm.base.errors import Blocked, BuildFailed, InstallFailed, ProductFailure
+from farm.base.files import locked, temporary, write_atomically, write_json
 from farm.build import deb
 from farm.build.chroots import Base
 from farm.build.dependencies import Dependencies
-from farm.build.failures import Failure, Failures
+from farm.build.disk import DiskWatch
+from farm.build.failures import DEPENDENCIES_LOG, Failure, Failures
 from farm.build.key import Inputs, inputs_of
 from farm.build.layers import Layered
 from farm.build.plan import Job, Plan
@@ -27,8 +27,6 @@ from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.place.overlay import Bind, Overlay, new_name
 from farm.source.package import package_list
-
-_LOW_DISK = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,9 @@ class Builder:
         """
         inputs = self.find_inputs(name)
         job = self._plan.jobs[name]
-        return inputs and self._store.find(inputs.key, package=job.package, source=job.source)
+        if inputs is None:
+            return None
+        return self._store.find(inputs.key, package=job.package, source=job.source)
 
     def find_inputs(self, name: str) -> Inputs | None:
         """Give a job's inputs, unless something that it needs is not built yet."""
@@ -94,8 +94,12 @@ class Builder:
         if build is None:
             limit = self._timeout(job) + timedelta(hours=1)
             lock = self._layout.locks / f"build-{key}.lock"
-            with locked(lock, timeout=limit, what=f"building {name}",
-                        waiting=lambda: self._tell(f"waiting for {name}, being built")):
+            with locked(
+                lock,
+                timeout=limit,
+                what=f"building {name}",
+                waiting=lambda: self._tell(f"waiting for {name}, being built"),
+            ):
                 build = self._store.find(key, package=job.package, source=job.source)
                 if build is None:
                     self._build(job, inputs, builds)
@@ -164,34 +168,29 @@ class Builder:
             ).create()  # fmt: skip
             self._run_in(overlay, job, inputs, made=made, log=log, started=started)
 
-    def _install(
-        self, job: Job, ground: Ground, builds: list[Build], inputs: Inputs
-    ) -> Layered:
+    def _install(self, job: Job, ground: Ground, builds: list[Build], inputs: Inputs) -> Layered:
+        log = self._layout.failures / job.name / DEPENDENCIES_LOG
         try:
-            return ground.dependencies.install(ground.dependencies.resolve(job, builds))
+            layered = ground.dependencies.install(ground.dependencies.resolve(job, builds))
         except InstallFailed as error:
             reason = f"its build dependencies cannot be installed: {error.brief}"
-            log = self._layout.failures / job.name / "dependencies.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(f"{reason}\n{error.details}\n")
-            raise BuildFailed(f"{job.name} does not build: {reason}", details=error.details,
-                              hint="Look at Build-Depends in its debian/control.") from error  # fmt: skip
+            write_atomically(log, f"{reason}\n{error.details}\n")
+            raise BuildFailed(
+                f"{job.name} does not build: {reason}", details=error.details,
+                hint="Look at Build-Depends in its debian/control.",
+            ) from error  # fmt: skip
+        log.unlink(missing_ok=True)
+        return layered
 
     def _run_in(
         self, overlay: Overlay, job: Job, inputs: Inputs, *, made: Path, log: Path, started: float
     ) -> None:
         order = self._order(job)
-        overlay.hostname = "farm"
-        tell = self._tell
+        watch = DiskWatch(self._layout.root, order.disk, overlay.usage)
         try:
-            product = deb.build(order, overlay, log=log, into=made, tell=tell,
-                                watch=_DiskWatch(self._layout.root, order.disk))  # fmt: skip
-        except (BuildFailed, CommandTimeout) as error:
-            reason = error.brief
-            if isinstance(error, CommandTimeout):
-                reason = f"it was still building after {order.timeout} and was ended"
-            details = error.details if isinstance(error, BuildFailed) else deb.excerpt(log)
-            failure = self._keep(overlay, job, order, inputs, log, reason, details)
+            product = deb.build(order, overlay, log=log, into=made, tell=self._tell, watch=watch)
+        except BuildFailed as error:
+            failure = self._keep(overlay, job, order, inputs, log, error)
             raise _failed(job, failure) from error
         except BaseException:
             overlay.remove()
@@ -202,18 +201,16 @@ class Builder:
 
     def _keep(
         self, overlay: Overlay, job: Job, order: deb.Order, inputs: Inputs, log: Path,
-        reason: str, details: str,
+        error: BuildFailed,
     ) -> Failure:  # fmt: skip
-        folder = self._layout.failures / job.name
-        folder.mkdir(parents=True, exist_ok=True)
-        kept_log = folder / f"{overlay.folder.name}.log"
+        kept_log = overlay.folder / "log"  # until the record is written, it goes with the folder
         if log.exists():
             shutil.copyfile(log, kept_log)
         failure = Failure(
             name=job.name, key=inputs.key, run=self._run, environment=overlay.folder.name,
             layers=tuple(tree.name for tree in overlay.layers), directory=order.directory,
             command=order.command, variables=tuple(order.environment.items()),
-            source=str(job.source.dsc.path.parent), reason=reason, excerpt=details,
+            source=str(job.source.dsc.path.parent), reason=error.brief, excerpt=error.details,
             log=str(kept_log), when=datetime.now(UTC).isoformat(timespec="microseconds"),
         )  # fmt: skip
         self._failures.add(failure)
@@ -230,30 +227,9 @@ def _failed(job: Job, failure: Failure) -> BuildFailed:
 
 
 def expected_binaries(job: Job) -> tuple[str, ...]:
-    """Give the binary packages that a job must give: those that its source lists for the target."""
+    """Give the binary packages that a job must give: those its source lists for the target."""
     architecture = job.target.architecture
     return tuple(
         each.name for each in package_list(job.source.dsc.path)
         if each.type == "deb" and each.is_built(architecture=architecture, profiles=job.profiles)
     )  # fmt: skip
-
-
-class _DiskWatch:
-    """Ends a build that fills the disk: its own share, or what is left for everybody."""
-
-    def __init__(self, folder: Path, share: int) -> None:
-        self._folder = folder
-        self._share = share
-        self._before = self._free()
-
-    def _free(self) -> int:
-        disk = os.statvfs(self._folder)
-        return disk.f_bavail * disk.f_frsize
-
-    def __call__(self) -> str | None:
-        free = self._free()
-        if free < _LOW_DISK:
-            return f"it filled the disk: {free // 2**20} MiB are left"
-        if self._before - free > self._share:
-            return f"it filled its share of the disk ({self._share // 2**20} MiB)"
-        return None

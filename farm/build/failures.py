@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from farm.base.errors import InputError
-from farm.base.files import Lock, read_json, write_json
+from farm.base.errors import InputError, WaitTimeout
+from farm.base.files import locked, read_json, write_json
 from farm.model.layout import Layout
-from farm.place.namespace import remove_tree
+from farm.place.namespace import end_processes, remove_tree
+from farm.place.overlay import label_of, lock_of
+
+DEPENDENCIES_LOG = "dependencies.log"
+"""Beside the records of a package: why its build dependencies could not be installed."""
+
+_PATIENCE = timedelta(seconds=3)  # what a shell has left behind is gone by then
 
 
 @dataclass(frozen=True)
@@ -51,17 +58,23 @@ class Failures:
     def _path(self, failure: Failure) -> Path:
         return self._layout.failures / failure.name / f"{failure.environment}.json"
 
+    def folder(self, failure: Failure) -> Path:
+        """Give the folder of the kept environment."""
+        return self._layout.environments / failure.environment
+
     def add(self, failure: Failure) -> None:
         """Remember a failure; from now on its environment is kept."""
         write_json(self._path(failure), asdict(failure))
 
     def all(self) -> Iterator[Failure]:
-        """Give every failure that is remembered, the latest of each name first."""
+        """Give every failure that is remembered, by name."""
         for path in sorted(self._layout.failures.glob("*/*.json")):
-            record = read_json(path)
-            pairs = tuple((name, value) for name, value in record.pop("variables"))
-            tuples = {name: tuple(record.pop(name)) for name in ("layers", "command")}
-            yield replace(Failure(**record, **tuples, variables=pairs))
+            try:
+                record = read_json(path)
+            except FileNotFoundError:  # somebody has just released it
+                continue
+            record["variables"] = tuple((name, value) for name, value in record["variables"])
+            yield Failure(**record | {name: tuple(record[name]) for name in ("layers", "command")})
 
     def of(self, name: str) -> list[Failure]:
         """Give the failures of ``PACKAGE@TARGET``, the latest first."""
@@ -74,25 +87,24 @@ class Failures:
         return hits[0] if hits else None
 
     def environments(self) -> frozenset[str]:
-        """The names of all kept environments."""
+        """Give the names of all kept environments."""
         return frozenset(failure.environment for failure in self.all())
 
     def release(self, failure: Failure) -> None:
-        """Remove a kept environment and forget the failure.
+        """Remove a kept environment with its log, and forget the failure.
 
         :raises InputError: while a shell is open in it.
         """
-        folder = self._layout.environments / failure.environment
-        lock = Lock(folder.with_name(f"{folder.name}.lock"))
-        if not lock.try_acquire():
+        folder = self.folder(failure)
+        try:
+            with locked(lock_of(folder), timeout=_PATIENCE, what=f"looking into {failure.name}"):
+                # Killed from here on, it leaves an environment that the next sweep takes.
+                self._path(failure).unlink(missing_ok=True)
+                end_processes(label_of(folder))
+                remove_tree(folder)
+                lock_of(folder).unlink(missing_ok=True)
+        except WaitTimeout as error:
             raise InputError(
                 f"A shell is open in the failed build of {failure.name}.",
                 hint="Leave the shell, then release the environment.",
-            )
-        try:
-            remove_tree(folder)
-            self._path(failure).unlink(missing_ok=True)
-            Path(failure.log).unlink(missing_ok=True)
-            lock.path.unlink(missing_ok=True)
-        finally:
-            lock.release()
+            ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.base.files import read_json, settle, write_json
-from farm.build.deb import Product
+from farm.build.collect import Product
 from farm.model.artifact import BinaryPackage, Build, SourcePackage, StoredFile
 from farm.model.layout import Layout
 from farm.model.target import Target

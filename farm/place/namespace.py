@@ -53,6 +53,7 @@ def janitor(
     *,
     cwd: Path,
     timeout: timedelta = timedelta(minutes=10),
+    ok: Sequence[int] | None = (0,),
 ) -> Result:
     """Run a command that may do anything to the farm's own trees; never anything of theirs.
 
@@ -60,7 +61,7 @@ def janitor(
     """
     check_subordinate_ids()
     ids = (f"--map-user={_JANITOR_ID}", f"--map-group={_JANITOR_ID}")
-    return run([*_DIE_WITH_CALLER, *_MAPPED, *ids, "--", *argv], cwd=cwd, timeout=timeout)
+    return run([*_DIE_WITH_CALLER, *_MAPPED, *ids, "--", *argv], cwd=cwd, timeout=timeout, ok=ok)
 
 
 def remove_tree(path: Path) -> None:

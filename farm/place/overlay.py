@@ -7,6 +7,7 @@ that only its owner may enter, and its path may hold any character, though overl
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -73,7 +74,7 @@ class Overlay:
         self.binds = tuple(binds)
         self.hostname = "farm"
         self.file_limit: int | None = None
-        self._lock = Lock(folder.with_name(f"{folder.name}.lock"))
+        self._lock = Lock(lock_of(folder))
 
     def create(self) -> Overlay:
         """Make the folders and lock them: :func:`sweep` takes those whose owner is gone.
@@ -101,9 +102,7 @@ class Overlay:
         lower = ":".join(self._relative(layer) for layer in self.layers)
         options = f"volatile,userxattr,lowerdir={lower},upperdir=upper,workdir=work"
         binds = [f"{self._relative(b.source)} root{b.inside} none {_BIND}" for b in self.binds]
-        return "\n".join(
-            [f"{_label(self.folder.name)} root overlay 0 {options}", *_MOUNTS, *binds]
-        )
+        return "\n".join([f"{label_of(self.folder)} root overlay 0 {options}", *_MOUNTS, *binds])
 
     def argv(
         self,
@@ -151,11 +150,33 @@ class Overlay:
             raise PlaceError(f"{self.folder.name} cannot be entered.", details=done.tail)
         return done
 
-    def copy_out(self, inside: str, to: Path) -> None:
+    def usage(self) -> int:
+        """Give how many bytes on the disk the overlay holds; somebody may be writing meanwhile."""
+        # Files that vanish while it looks make du(1) complain, and count nothing.
+        done = janitor(["du", "-s", "--block-size=1", "upper"], cwd=self.folder, ok=None)
+        size = done.stdout.partition("\t")[0]
+        if not size.isdecimal():
+            raise PlaceError(f"{self.folder.name} cannot be measured.", details=done.tail)
+        return int(size)
+
+    def copy_out(self, inside: str, to: Path, *, limit: int) -> int:
         """Copy one regular file that the sandbox wrote; a link on the way is refused.
 
+        :param limit: in bytes; a larger file is refused.
+        :returns: its size.
         :raises PlaceError: when there is no such regular file.
         """
+        with os.fdopen(self._open(inside), "rb") as stream:
+            about = os.fstat(stream.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise PlaceError(f"{inside} is not a regular file.")
+            if about.st_size > limit:
+                raise PlaceError(f"{inside} has {about.st_size} bytes; {limit} are allowed.")
+            with to.open("wb") as copy:
+                shutil.copyfileobj(stream, copy, 1 << 20)
+        return about.st_size
+
+    def _open(self, inside: str) -> int:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
         *folders, name = ["upper", *inside.strip("/").split("/")]
         where = os.open(self.folder, flags | os.O_DIRECTORY)
@@ -163,16 +184,12 @@ class Overlay:
             for part in folders:
                 where, outer = os.open(part, flags | os.O_DIRECTORY, dir_fd=where), where
                 os.close(outer)
-            descriptor = os.open(name, flags | os.O_NONBLOCK, dir_fd=where)
+            return os.open(name, flags | os.O_NONBLOCK, dir_fd=where)
         except OSError as error:
-            raise PlaceError(f"{inside} is not a file that can be taken out.") from error
+            why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+            raise PlaceError(f"{inside} cannot be taken out: {why}.") from error
         finally:
             os.close(where)
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise PlaceError(f"{inside} is not a regular file.")
-            with to.open("wb") as copy:
-                shutil.copyfileobj(stream, copy, 1 << 20)
 
     def adopt(self, tree: Path) -> None:
         """Move what was written into a tree of its own, to be a layer from now on."""
@@ -200,8 +217,14 @@ def variables_of(user: str, env: Mapping[str, str] | None = None) -> dict[str, s
     return variables | dict(env or {})
 
 
-def _label(name: str) -> str:
-    return f"farm-{name}"
+def label_of(folder: Path) -> str:
+    """Give what an overlay is called among the mounts of its processes."""
+    return f"farm-{folder.name}"
+
+
+def lock_of(folder: Path) -> Path:
+    """Give the lock of an overlay: whoever works in it holds it."""
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def new_name(prefix: str) -> str:
@@ -220,11 +243,11 @@ def sweep(envs: Path, *, keep: frozenset[str] = frozenset()) -> list[str]:
 
 
 def _sweep(folder: Path) -> bool:
-    lock = Lock(folder.with_name(f"{folder.name}.lock"))
+    lock = Lock(lock_of(folder))
     if not lock.try_acquire():
         return False
     try:
-        end_processes(_label(folder.name))
+        end_processes(label_of(folder))
         remove_tree(folder)
         lock.path.unlink(missing_ok=True)
     finally:
