@@ -43,7 +43,7 @@ def shell_lines(text: str) -> Iterator[str]:
 def commands(line: str) -> Iterator[list[str]]:
     """The commands of a line, without what comes before or after them."""
     tokens = shlex.shlex(line, posix=True, punctuation_chars=True)
-    tokens.whitespace_split = True
+    tokens.wordchars += "$%+,:@[]^{}"
     words: list[str] = []
     for token in [*tokens, ";"]:
         if not _CONTROL.fullmatch(token):
