@@ -24,6 +24,7 @@ _BLOCK = re.compile(r"^(?P<fence>`{3,})(?P<language>\w*)\n(?P<text>.*?)^(?P=fenc
 _INLINE = re.compile(r"`((?:farm|pytest) [^`]+)`")
 _LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
 _CONTROL = re.compile(r"[;&|()<>]+")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 def name(page: Path) -> str:
@@ -41,24 +42,16 @@ def shell_lines(text: str) -> Iterator[str]:
 
 
 def commands(line: str) -> Iterator[list[str]]:
-    """The commands of a line, without what comes before or after them."""
-    tokens = shlex.shlex(line, posix=True, punctuation_chars=True)
-    tokens.wordchars += "$%+,:@[]^{}"
-    words: list[str] = []
-    for token in [*tokens, ";"]:
-        if not _CONTROL.fullmatch(token):
-            words.append(token)
-            continue
-        while words and (words[0] in ("./bootstrap", "sudo") or "=" in words[0]):
-            del words[0]
-        if words:
-            yield words
-        words = []
+    """The commands of the farm in a line, without what comes before or after them."""
+    for part in _CONTROL.split(_COMMENT.sub("", line)):
+        command = part.strip().removeprefix("./bootstrap ")
+        if command.startswith(("farm ", "pytest")):
+            yield shlex.split(command)
 
 
 def farm_commands(text: str) -> Iterator[list[str]]:
     for line in shell_lines(text):
-        yield from (words for words in commands(line) if words[0] in ("farm", "pytest"))
+        yield from commands(line)
     for mention in _INLINE.findall(_BLOCK.sub("", text)):
         words = shlex.split(mention)
         if len(words) > 2:  # a shorter one only names a command
