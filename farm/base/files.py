@@ -166,9 +166,11 @@ def temporary(parent: Path, *, prefix: str = "") -> Iterator[Path]:
     It is locked meanwhile: :func:`sweep` removes those whose owner was killed.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    path = parent / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}"
-    lock = Lock(path.with_name(f"{path.name}.lock"))
-    lock.try_acquire()
+    while True:
+        path = parent / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}"
+        lock = Lock(path.with_name(f"{path.name}.lock"))
+        if lock.try_acquire():  # else a sweep looks at it just now, before it is locked
+            break
     path.mkdir()
     try:
         yield path

@@ -21,6 +21,7 @@ from farm.base.errors import CommandError, CommandTimeout, FarmFault
 _PASSED_ON = ("HOME", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 _TAIL = 40
 _GRACE = timedelta(seconds=5)
+_GRACE_OF_CHILDREN = timedelta(seconds=1)
 _POLL_SECONDS = 1.0
 _CAPTURE_BYTES = 64 * 2**20
 _PIPE_BYTES = 2**20  # no pipe holds more: pipe(7), pipe-max-size
@@ -163,14 +164,17 @@ def _start(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that still runs, and its group: TERM, some grace, KILL; always reap."""
+    """End a process that still runs, and its group: TERM, some grace, KILL; always reap.
+
+    Its children may clean up too, but not for long: one that nobody reaps stays in the group.
+    """
     if process.poll() is None:
-        deadline = time.monotonic() + _GRACE.total_seconds()
         _tell_group(process, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE.total_seconds())
+        deadline = time.monotonic() + _GRACE_OF_CHILDREN.total_seconds()
         while _tell_group(process, 0) and time.monotonic() < deadline:
-            time.sleep(0.02)  # its children may clean up too
+            time.sleep(0.02)
         _tell_group(process, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE.total_seconds())

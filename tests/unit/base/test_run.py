@@ -157,6 +157,19 @@ def test_it_runs_in_the_folder_that_is_given(tmp_path: Path) -> None:
     assert run(["pwd", "-P"], timeout=LONG, cwd=tmp_path).stdout == f"{tmp_path.resolve()}\n"
 
 
+@pytest.fixture
+def own_input(tmp_path: Path) -> Iterator[None]:
+    """Something that this process could read, as it could from a terminal."""
+    (tmp_path / "typed").write_text("typed\n")
+    before = os.dup(0)
+    with (tmp_path / "typed").open() as stream:
+        os.dup2(stream.fileno(), 0)
+    yield
+    os.dup2(before, 0)
+    os.close(before)
+
+
+@pytest.mark.usefixtures("own_input")
 def test_there_is_nothing_to_read_unless_given() -> None:
     assert run(["cat"], timeout=LONG).stdout == ""
     assert run(["cat"], timeout=LONG, input="").stdout == ""
@@ -240,10 +253,19 @@ def test_all_that_a_late_command_has_started_is_ended(leash: Leash) -> None:
 def test_a_child_that_does_not_care_about_term_is_ended_too(
     leash: Leash, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farm.base.run._GRACE", timedelta(seconds=0.2))
+    monkeypatch.setattr("farm.base.run._GRACE_OF_CHILDREN", timedelta(seconds=0.2))
     script = """exec 9>"$1"; (trap '' TERM; sleep 60; sleep 60) & wait"""
     with pytest.raises(CommandTimeout):
         sh(script, str(leash.path), timeout=SOON)
+    assert leash.is_loose()
+
+
+def test_a_command_that_does_not_care_about_term_is_ended_too(
+    leash: Leash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farm.base.run._GRACE", timedelta(seconds=0.2))
+    with pytest.raises(CommandTimeout):
+        sh("""exec 9>"$1"; trap '' TERM; sleep 60; sleep 60""", str(leash.path), timeout=SOON)
     assert leash.is_loose()
 
 
