@@ -224,7 +224,7 @@ def _facts(item: pytest.Item) -> Facts | None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Do not try again what has passed on identical digests, with identical tests and policies."""
     verdicts = item.config.stash.get(_VERDICTS, None)
     facts = _facts(item)
@@ -251,6 +251,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
         )  # fmt: skip
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    # What former items hold and the next one does not need ends here, as after any other item.
+    # The hook for it would be no use: plugins take it for granted that the item was set up.
+    item.session._setupstate.teardown_exact(nextitem)
     return True
 
 
