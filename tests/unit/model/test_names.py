@@ -24,6 +24,7 @@ HOSTILE = {
     "out": "../../etc/passwd",
     "in the middle": "1a/../b",
     "end": "1a/..",
+    "two dots": "1a..b",
     "root": "/1a",
     "folder": "1a/b/c",
     "folder without a name": "1a//b",
