@@ -67,7 +67,7 @@ def _say_packages(difference: Difference, names: tuple[str, str]) -> None:
         for each in difference.changes
     ]
     heading(f"packages (sizes: what {names[0]} has more or less)")
-    say_table(rows, header=("", "", "", *names, "size", "installed"))
+    say_table(rows, header=("for", "package", "kind", *names, "size", "installed"))
 
 
 def _versions(change: PackageChange) -> tuple[str, str]:

@@ -15,7 +15,7 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Let a repository point to the state that it had before the present one, "
         "and say which that is. Once more goes one state further back. How many "
         "former states there are, 'keep' in farm.toml says.",
-        example="farm log production\nfarm rollback production",
+        example="farm rollback production",
     )  # fmt: skip
     parser.add_argument("repository", metavar="REPOSITORY", help="such as production")
     add_json(parser)

@@ -85,8 +85,9 @@ def _about(repository: RepositoryState) -> Iterator[tuple[str, ...]]:
         yield from _gate_lines(repository.gates)
     if repository.next:
         shut = [gate.name for gate in repository.next.gates if not gate.open]
-        verdict = f"shut: {', '.join(shut)}" if shut else "all gates are open for it"
-        yield ("next", f"{repository.next.snapshot}: {verdict}")
+        command = f"farm promote {repository.next.source} {repository.name}"
+        verdict = f"shut for it: {', '.join(shut)}" if shut else f"open for it: {command}"
+        yield ("next", f"{repository.next.snapshot}, {verdict}")
 
 
 def _gate_lines(gates: Iterable[GateState]) -> Iterator[tuple[str, ...]]:
@@ -107,7 +108,7 @@ def _failure_line(failure: Failure) -> tuple[str, ...]:
 
 
 def _say_running(running: Running) -> None:
-    heading(f"a run that goes on since {show_duration(running.seconds)}: {running.name}")
+    heading(f"a run is going on for {show_duration(running.seconds)}: {running.name}")
     say(*(f"  {doing}" for doing in running.doings))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -128,7 +129,7 @@ class Progress:
     def __call__(self, what: str) -> None:
         """Show it instead of what was there before."""
         if _is_terminal(self._stream):
-            width = os.get_terminal_size(self._stream.fileno()).columns or 80
+            width = shutil.get_terminal_size().columns
             self._show(plain(what)[: width - 1])
             self._shown = True
 

@@ -16,6 +16,8 @@ from farm.release.gates import Unit
 from farm.release.listing import Changes, compare, list_source
 from farm.release.survey import Row, State, guess_inputs, stand
 from farm.release.workshop import Workshop
+from farm.repo.content import SOURCE
+from farm.report.records import Claim
 
 _CHEAP = 32 << 20
 
@@ -52,7 +54,8 @@ def explain(workshop: Workshop, unit: Unit) -> Why:
     row = rows.pop(name)
     log = workshop.find_log(name, row.key)
     return Why(
-        row, tuple(rows.values()), tuple(_sentences(workshop, row, rows)), _hint(row, rows),
+        row, tuple(rows.values()), tuple(_sentences(workshop, row, rows)),
+        _hint(row, rows) or _warning(workshop, row, plan.jobs[name]),
         _changed_files(workshop, row), log if log and log.exists() else None,
         tuple(_holders(workshop, row)),
     )  # fmt: skip
@@ -106,6 +109,19 @@ def _day(when: str) -> str:
 def _hint(row: Row, needs: Mapping[str, Row]) -> str:
     failed = [each for each in (row, *needs.values()) if each.state is State.FAILED]
     return f"Look inside with: farm shell {failed[0].name}" if failed else ""
+
+
+def _warning(workshop: Workshop, row: Row, job: Job) -> str:
+    """Say beforehand what publishing would refuse: a second content of one version."""
+    source = job.source
+    claim = Claim(source.name, source.version, SOURCE, source.dsc.sha256, "")
+    found = workshop.ledger.conflicts([claim]) if row.state is State.NEEDED else []
+    if not found:
+        return ""
+    return (
+        f"{found[0].holder.where} was published with another {source.name} {source.version}: "
+        "give it a higher version in its changelog, or it cannot be published."
+    )
 
 
 def _changed_files(workshop: Workshop, row: Row) -> Changes:

@@ -48,9 +48,7 @@ def find_needed(
     return Needed(builds, frozenset(sources), chroots, frozenset(trees))
 
 
-def _builds(
-    workshop: Workshop, rows: Mapping[str, Row], without: frozenset[str]
-) -> Iterator[str]:
+def _builds(workshop: Workshop, rows: Mapping[str, Row], without: frozenset[str]) -> Iterator[str]:
     for snapshot in workshop.snapshots.all():
         if snapshot.id not in without:
             yield from (entry.build for entry in snapshot.entries)

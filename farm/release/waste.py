@@ -231,4 +231,3 @@ def _read_quietly(path: Path) -> Any:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     with os.fdopen(descriptor) as stream:
         return json.load(stream)
-
