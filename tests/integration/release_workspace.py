@@ -151,6 +151,10 @@ class DemoWorkspace:
         """Give the keys of the last builds of all packages."""
         return {name: self.key(name) for name in PACKAGES}
 
+    def environments(self) -> list[str]:
+        """Give the names of the environments that are there."""
+        return sorted(each.name for each in self.layout.environments.iterdir() if each.is_dir())
+
     def leftovers(self) -> list[str]:
         """Give the names of temporary folders and environments that lie about."""
         folders = (self.layout.temporary, self.layout.environments)
