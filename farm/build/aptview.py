@@ -136,7 +136,9 @@ class AptView:
 
     def _apt(self, folder: Path, *words: str, timeout: timedelta = _SOLVE) -> Result:
         env = {"APT_CONFIG": str(folder / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive"}
-        return run(["apt-get", "-q", "-y", *words], timeout=timeout, env=env, cwd=folder)
+        # The extra repository is preferred even to what the base has in a higher version.
+        argv = ["apt-get", "-q", "-y", "--allow-downgrades", *words]
+        return run(argv, timeout=timeout, env=env, cwd=folder)
 
     def solve(self, *words: str) -> tuple[Deb, ...]:
         """Let apt say what a command such as ``build-dep ./x.dsc`` would install.
@@ -152,8 +154,9 @@ class AptView:
             # Half the work of --simulate, which also finds an order of installation.
             result = self._apt(self.folder, "--print-uris", *words)
         except CommandError as error:
+            said = " ".join(word for word in words if not word.startswith("-"))
             raise InstallFailed(
-                f"apt cannot do {' '.join(words)!r} on {self._archive.target}.",
+                f"apt cannot do {said!r} on {self._archive.target}.",
                 details=_reason(error.details),
             ) from error
         debs = tuple(sorted(_read_installations(result.stdout)))

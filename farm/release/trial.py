@@ -41,9 +41,9 @@ rm -f /etc/apt/preferences.d/farm /etc/apt/sources.list.d/[12]-*.sources
 find /var/lib/apt/lists /var/cache/apt/archives -type l -delete
 apt-get -q clean
 """
-_APT = ("apt-get", "-q", "-y", "--no-install-recommends", "-o", "APT::Sandbox::User=root",
-        "-o", "Dir::Etc::sourcelist=/dev/null", "-o", "Acquire::Retries=0",
-        "-o", "Dpkg::Use-Pty=0", "install")  # fmt: skip
+_APT = ("apt-get", "-q", "-y", "--no-install-recommends", "--allow-downgrades",
+        "-o", "APT::Sandbox::User=root", "-o", "Dir::Etc::sourcelist=/dev/null",
+        "-o", "Acquire::Retries=0", "-o", "Dpkg::Use-Pty=0", "install")  # fmt: skip
 
 
 @dataclass(frozen=True)
