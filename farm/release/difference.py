@@ -94,7 +94,8 @@ def find_state(workshop: Workshop, text: str) -> Snapshot:
         return by_id[text]
     if "/" in text and Path(text).exists():
         return snapshots.read(Path(text))
-    raise refuse_unknown(text, kind="repository or snapshot", known=[*current, *by_id])
+    known = {*workshop.workspace.repositories, *current, *by_id}
+    raise refuse_unknown(text, kind="repository or snapshot", known=known)
 
 
 def find_difference(first: Snapshot, second: Snapshot) -> Difference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -158,7 +159,10 @@ def _write_source(
     place: Path, name: str, version: str, needs: str, files: Mapping[str, str]
 ) -> Path:
     tar = place / f"{name}_{version}.tar.gz"
-    with tarfile.open(tar, "w:gz") as archive:
+    with (
+        gzip.GzipFile(tar, "wb", mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w") as archive,
+    ):
         for path, text in files.items():
             member = tarfile.TarInfo(f"{name}-{version}/{path}")
             member.size = len(text.encode())
