@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from farm.base.activity import Tell
 from farm.base.errors import CommandError, FarmFault, InstallFailed
 from farm.base.files import digest_of, link_or_copy, locked, temporary
-from farm.build.aptview import Deb
+from farm.build.aptview import AptView, Deb
 from farm.build.chroots import Base
 from farm.build.deb import upstream_version
 from farm.model.layout import Layout
@@ -80,11 +80,21 @@ class Installation:
         build = self.candidate.builds[self.unit]
         return [*(f"{each.name}={each.version}" for each in build.binaries), *self.extra]
 
-    @property
-    def key(self) -> str:
-        """The digest of all that decides what the chroot will hold."""
-        parts = [self.base.key, self.candidate.snapshot.id, str(self.unit), sorted(self.names)]
-        return digest_of([*parts, str(self.archive.generation)])[:24]
+    def view(self, layout: Layout) -> AptView:
+        """Give apt's view of the candidate and the archive, over the base."""
+        return self.candidate.view(layout, archive=self.archive, status=self.base.status)
+
+    def key(self, debs: Sequence[Deb]) -> str:
+        """Give the digest of all that decides what the chroot will hold.
+
+        :param debs: what apt will install. A candidate in which all of these are what they were
+            in another one has the same chroot.
+        """
+        own = self.candidate.binaries(self.unit.target)
+        content = {(each.name, each.version): each.file.sha256 for each in own.values()}
+        chosen = [[*astuple(deb), content.get((deb.name, deb.version), "")] for deb in debs]
+        parts = [self.base.key, sorted(self.names), chosen, str(self.archive.generation)]
+        return digest_of(parts)[:24]
 
 
 @contextlib.contextmanager
@@ -95,14 +105,15 @@ def try_package(layout: Layout, what: Installation, *, tell: Tell) -> Iterator[T
 
     :raises InstallFailed: when apt cannot install it, in apt's own words.
     """
-    tree = layout.trees / f"trial-{what.key}"
+    debs = what.view(layout).solve("install", *what.names)
+    tree = layout.trees / f"trial-{what.key(debs)}"
     if not tree.is_dir():
         lock = layout.locks / f"{tree.name}.lock"
         with locked(lock, timeout=_INSTALL, what=f"installing {what.unit}",
                     waiting=lambda: tell(f"waiting for {what.unit} to be installed")):  # fmt: skip
             if not tree.is_dir():
                 tell(f"installing {what.unit} in a fresh chroot")
-                _install(layout, what, tree)
+                _install(layout, what, debs, tree)
     tell(f"trying {what.unit}")
     build = what.candidate.builds[what.unit]
     name = new_name(f"trial-{what.unit.package}")
@@ -113,11 +124,9 @@ def try_package(layout: Layout, what: Installation, *, tell: Tell) -> Iterator[T
         overlay.remove()
 
 
-def _install(layout: Layout, what: Installation, tree: Path) -> None:
-    view = what.candidate.view(layout, archive=what.archive, status=what.base.status)
-    debs = view.solve("install", *what.names)
+def _install(layout: Layout, what: Installation, debs: Sequence[Deb], tree: Path) -> None:
     foreign = _foreign(what.candidate, what.unit, debs)
-    paths = view.download("install", *what.names, debs=foreign)
+    paths = what.view(layout).download("install", *what.names, debs=foreign)
     with temporary(layout.temporary, prefix="trial-") as folder:
         folder.chmod(0o755)
         for name in ("debs", "conf"):
