@@ -48,9 +48,9 @@ def test_the_version(command: Command) -> None:
 
 
 def test_a_wrong_command_gets_the_nearest_spelling(command: Command) -> None:
-    answer = command("stauts")
+    answer = command("stats")
     assert answer.status == 2
-    assert answer.err.startswith("farm: There is no command 'stauts'; did you mean status?\n")
+    assert answer.err.startswith("farm: There is no command 'stats'; did you mean status?\n")
 
 
 def test_what_is_missing_is_said_with_where_to_look(command: Command) -> None:
