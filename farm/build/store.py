@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from farm.base.errors import FarmFault, InputError
 from farm.base.files import read_json, settle, write_json
 from farm.build.collect import Product
 from farm.model.artifact import BinaryPackage, Build, SourcePackage, StoredFile
@@ -28,20 +29,36 @@ class BuildStore:
         :raises FarmFault: when its record is damaged.
         """
         folder = self.folder(key)
-        if not (folder / "build.json").exists():
+        record = _read(folder)
+        if record is None:
             return None
-        return _load(folder, read_json(folder / "build.json"), package=package, source=source)
+        try:
+            return _load(folder, record, package=package, source=source)
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            raise _damaged(folder, error) from error
 
     def inputs(self, key: str) -> dict[str, Any] | None:
-        """Give what went into the build of a key, if there is one."""
-        path = self.folder(key) / "build.json"
-        return dict(read_json(path)["inputs"]) if path.exists() else None
+        """Give what went into the build of a key, if there is one.
+
+        :raises FarmFault: when its record is damaged.
+        """
+        folder = self.folder(key)
+        record = _read(folder)
+        if record is None:
+            return None
+        try:
+            return dict(record["inputs"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(folder, error) from error
 
     def keep(
         self, made: Path, *, key: str, target: Target, product: Product, seconds: float,
         inputs: dict[str, Any],
     ) -> None:  # fmt: skip
-        """Rename a folder with a good build into the store, its record written first."""
+        """Rename a folder with a good build into the store, its record written first.
+
+        Where the build is kept already, that one stays, and the folder is thrown away.
+        """
         record = {
             "key": key, "target": str(target), "seconds": round(seconds, 3), "inputs": inputs,
             "changes": _describe(product.changes), "buildinfo": _describe(product.buildinfo),
@@ -54,6 +71,18 @@ class BuildStore:
         write_json(made / "build.json", record)
         made.chmod(0o755)
         settle(made, self.folder(key))
+
+
+def _read(folder: Path) -> Any:
+    path = folder / "build.json"
+    return read_json(path) if path.exists() else None
+
+
+def _damaged(folder: Path, error: Exception) -> FarmFault:
+    return FarmFault(
+        f"{folder / 'build.json'} is not a record of a build that the farm can read.",
+        details=repr(error), hint=f"Remove {folder}: the farm builds it again.",
+    )  # fmt: skip
 
 
 def _describe(file: StoredFile) -> dict[str, Any]:
