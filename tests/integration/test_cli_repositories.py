@@ -178,6 +178,7 @@ def test_verification_gate_by_gate(command: Command, sample: Sample) -> None:
     answer = command("verify", place, "--require", "build")
     assert answer.status == 0
     assert "gate build: open, 1 of 1 passed" in answer.out
+    assert command("verify", "rc").status == 0  # by its name in the workspace
     answer = command("verify", place, "--require", "howto", "--json")
     assert answer.status == 1
     assert not answer.json["passed"]
