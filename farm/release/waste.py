@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,6 @@ from farm.model.layout import Layout
 from farm.release.references import Needed
 
 LEFTOVERS = "leftovers of killed processes"
-# What has passed on a candidate is hardly tried again, and every candidate has its own.
-_TRIAL = 86400.0
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,8 @@ def _find_trees(ground: Ground) -> Iterator[Waste]:
             keep |= set(known["layers"])
     for folder in _folders(root):
         if folder.name.startswith("trial-"):
-            if _used(folder) < max(ground.before, time.time() - _TRIAL):
+            # Overlays leave no trace of use on what is below them: this is the age.
+            if _used(folder) < ground.before:
                 yield Waste("chroots of trials", folder, foreign=True)
         elif folder.name not in keep:
             kind = "unpacked chroots" if folder.name.startswith("base-") else "layers"

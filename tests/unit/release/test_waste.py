@@ -96,10 +96,10 @@ def test_a_layer_without_record_was_never_finished(layout: Layout, find: Find) -
     assert find() == {"layer-half"}
 
 
-def test_chroots_of_trials_are_for_a_day(layout: Layout, find: Find) -> None:
+def test_chroots_of_trials_that_are_old(layout: Layout, find: Find) -> None:
     for name in ("trial-a", "trial-b"):
         (layout.trees / name).mkdir()
-    unused_for(layout.trees / "trial-a", days=2)
+    unused_for(layout.trees / "trial-a", days=8)
     assert find() == {"trial-a"}
 
 

@@ -38,4 +38,5 @@ def test_long_activities_are_shown_in_minutes(tmp_path: Path) -> None:
     activity = Activity(tmp_path, worker="gw0")
     activity("compiling")
     write_json(tmp_path / "gw0.activity", {"item": "", "what": "compiling", "since": NOW - 125})
-    assert [str(doing) for doing in read_activities(tmp_path, now=NOW)] == ["gw0: compiling (2:05)"]
+    (doing,) = read_activities(tmp_path, now=NOW)
+    assert str(doing) == "gw0: compiling (2:05)"
