@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,17 +65,27 @@ class Builder:
 
         :raises FarmFault: when the store is damaged.
         """
-        inputs = self.find_inputs(name)
-        job = self._plan.jobs[name]
-        if inputs is None:
-            return None
-        return self._store.find(inputs.key, package=job.package, source=job.source)
+        return self._find_all([name]).get(name)
 
     def find_inputs(self, name: str) -> Inputs | None:
         """Give a job's inputs, unless something that it needs is not built yet."""
-        builds = {need: self.find(need) for need in self._plan.closure([name]) if need != name}
-        found = {need: build for need, build in builds.items() if build}
-        return self._inputs(self._plan.jobs[name], found) if len(found) == len(builds) else None
+        needed = [need for need in self._plan.closure([name]) if need != name]
+        found = self._find_all(needed)
+        return self._inputs(self._plan.jobs[name], found) if len(found) == len(needed) else None
+
+    def _find_all(self, names: Sequence[str]) -> dict[str, Build]:
+        """Find the builds of jobs and of all that they need, each looked up once."""
+        found: dict[str, Build] = {}
+        for name in self._plan.closure(names):
+            build = self._done.get(name)
+            needed = [need for need in self._plan.closure([name]) if need != name]
+            if build is None and all(need in found for need in needed):
+                job = self._plan.jobs[name]
+                inputs = self._inputs(job, {need: found[need] for need in needed})
+                build = self._store.find(inputs.key, package=job.package, source=job.source)
+            if build:
+                found[name] = build
+        return found
 
     def ensure(self, name: str) -> Build:
         """Give a job's build, building it and what it needs when they are not in the store.
