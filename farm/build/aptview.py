@@ -154,9 +154,9 @@ class AptView:
             # Half the work of --simulate, which also finds an order of installation.
             result = self._apt(self.folder, "--print-uris", *words)
         except CommandError as error:
-            said = " ".join(word for word in words if not word.startswith("-"))
+            said = [Path(word).name for word in words if not word.startswith("-")]
             raise InstallFailed(
-                f"apt cannot do {said!r} on {self._archive.target}.",
+                f"apt cannot do {' '.join(said)!r} on {self._archive.target}.",
                 details=_reason(error.details),
             ) from error
         debs = tuple(sorted(_read_installations(result.stdout)))

@@ -1,64 +1,14 @@
-"""What real apt answers about a base and packages that are offered to it.
-
-Its archive is empty, so that nothing is downloaded.
-"""
+"""What real apt answers about a base and packages that are offered to it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from farm.base.errors import FarmFault, InstallFailed
-from farm.build.aptview import AptView, Deb, Extra, flat_repository
-from farm.model.layout import Layout
-from farm.model.target import Target
-from farm.source.apt_config import render_configuration
-from farm.source.archive import Archive
-
-TARGET = Target("bookworm", "amd64")
-
-
-def stanza(name: str, version: str, *, architecture: str = "amd64", **fields: str) -> str:
-    """A package of an index, as the farm writes it."""
-    lines = {
-        "Package": name, "Version": version, "Architecture": architecture, "Maintainer": "alice",
-        **fields, "Filename": f"./{name}.deb", "Size": "10", "SHA256": "a" * 64,
-    }  # fmt: skip
-    return "".join(f"{key}: {value}\n" for key, value in lines.items())
-
-
-class Apt:
-    """A base with a few packages, and an archive that has none."""
-
-    def __init__(self, root: Path) -> None:
-        self.layout = Layout(root / "state").prepare()
-        self.offered = root / "offered ones"
-        self.status = root / "status"
-        self.status.touch()
-        generation = root / "generation"
-        (generation / "lists").mkdir(parents=True)
-        (generation / "apt.conf").write_text(render_configuration(generation, target=TARGET))
-        (generation / "farm.sources").touch()
-        archive = SimpleNamespace(
-            apt_conf=generation / "apt.conf", generation=generation, target=TARGET,
-            lists_dir=generation / "lists",
-        )  # fmt: skip
-        self.archive = cast(Archive, archive)
-
-    def install(self, name: str, version: str) -> None:
-        """Have a package in the base."""
-        state = {"Status": "install ok installed", "Description": "x"}
-        with self.status.open("a") as stream:
-            stream.write(stanza(name, version, **state) + "\n")
-
-    def offer(self, *stanzas: str) -> AptView:
-        return self.view(flat_repository(self.offered, stanzas=stanzas))
-
-    def view(self, extra: Extra | None = None) -> AptView:
-        return AptView(self.layout, archive=self.archive, status=self.status, extra=extra)
+from farm.build.aptview import Deb, flat_repository
+from tests.unit.build.apt_sample import Apt, of_file, stanza
 
 
 @pytest.fixture
@@ -165,6 +115,49 @@ def test_an_answer_that_cannot_be_read_is_not_taken_for_less(apt: Apt) -> None:
     view = apt.offer(stanza("app", "1", Depends="libre1"), strange)
     with pytest.raises(FarmFault, match="apt's answer has lines that the farm cannot read"):
         view.solve("install", "app")
+
+
+# What is downloaded.
+
+
+def test_packages_of_the_archive_are_fetched_and_those_that_are_offered_are_not(apt: Apt) -> None:
+    published = apt.publish("libc6", "2:2.36")
+    apt.offered.mkdir()
+    (apt.offered / "app.deb").write_text("an own package")
+    view = apt.offer(of_file(stanza("app", "1", Depends="libc6"), apt.offered / "app.deb"))
+    debs = view.solve("install", "app")
+    assert [deb.name for deb in debs] == ["app", "libc6"]
+    assert view.download("install", "app", debs=debs) == {
+        debs[1]: apt.layout.debs / "libc6_2%3a2.36_amd64.deb"
+    }
+    assert (apt.layout.debs / debs[1].file_name).read_bytes() == published.read_bytes()
+
+
+def test_what_was_fetched_once_is_not_fetched_again(apt: Apt) -> None:
+    published = apt.publish("libc6", "2.36")
+    view = apt.view()
+    debs = view.solve("install", "libc6")
+    first = view.download("install", "libc6", debs=debs)
+    published.unlink()
+    assert view.download("install", "libc6", debs=debs) == first
+
+
+def test_a_file_that_is_not_what_the_index_says_is_refused(apt: Apt) -> None:
+    published = apt.publish("libc6", "2.36")
+    view = apt.view()
+    debs = view.solve("install", "libc6")
+    published.write_text("evil bytes")
+    with pytest.raises(FarmFault) as caught:
+        view.download("install", "libc6", debs=debs)
+    assert caught.value.brief == "The distribution's archive did not give all packages."
+    assert "Hash Sum mismatch" in caught.value.details or "unexpected size" in caught.value.details
+    assert list(apt.layout.debs.glob("*.deb")) == []
+
+
+def test_what_is_offered_goes_before_a_higher_version_of_the_archive(apt: Apt) -> None:
+    apt.publish("libre1", "2.0")
+    view = apt.offer(stanza("libre1", "1.0"))
+    assert view.solve("install", "libre1") == (Deb("libre1", "1.0", "amd64"),)
 
 
 # Views and what is offered.
