@@ -166,14 +166,17 @@ class Overlay:
         :returns: its size.
         :raises PlaceError: when there is no such regular file.
         """
-        with os.fdopen(self._open(inside), "rb") as stream:
-            about = os.fstat(stream.fileno())
+        descriptor = self._open(inside)
+        try:
+            about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
                 raise PlaceError(f"{inside} is not a regular file.")
             if about.st_size > limit:
                 raise PlaceError(f"{inside} has {about.st_size} bytes; {limit} are allowed.")
-            with to.open("wb") as copy:
+            with os.fdopen(descriptor, "rb", closefd=False) as stream, to.open("wb") as copy:
                 shutil.copyfileobj(stream, copy, 1 << 20)
+        finally:
+            os.close(descriptor)
         return about.st_size
 
     def _open(self, inside: str) -> int:
