@@ -10,7 +10,7 @@ from functools import cached_property
 
 import pytest
 
-from farm.base.errors import Blocked, InputError, ProductFailure, PromotionRefused
+from farm.base.errors import Blocked, FarmError, InputError, PromotionRefused
 from farm.base.files import read_json, write_json
 from farm.build.plan import Plan
 from farm.config.settings import Workspace
@@ -20,8 +20,10 @@ from farm.model.target import Target
 from farm.plugin.options import Options
 from farm.plugin.progress import Activity, worker_name
 from farm.release.candidate import Candidate
+from farm.release.chain import check_way
 from farm.release.gates import Unit
 from farm.release.order import Outcome
+from farm.release.readiness import check_ready
 from farm.release.requirements import check_requirements
 from farm.release.workshop import Workshop
 
@@ -68,7 +70,7 @@ class ReleaseRun:
         """
         self.workspace.repository(self.repository)
         if self.options.promote:
-            self.workspace.repository(self.options.promote)
+            check_way(self.workspace, self.repository, to=self.options.promote)
         for name in self.options.packages:
             self.workspace.package(name)
         for text in self.options.targets:
@@ -94,7 +96,7 @@ class ReleaseRun:
     def prepare(self) -> None:
         """Sweep, fetch all sources, choose what is built, and write it down for the workers.
 
-        :raises FarmError: when a source is missing or not to be trusted, or a circle is found.
+        :raises FarmError: when something cannot be trusted or is missing, or needs itself.
         """
         check_requirements()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +106,7 @@ class ReleaseRun:
         plan = workshop.plan()
         targets = [Target.parse(text) for text in self.options.targets]
         self._selected = workshop.selection(self.options.packages, targets)
+        check_ready(workshop, self._selected, repositories=self.options.repositories)
         current = workshop.snapshots.current(self.repository)
         kept = [] if self.is_whole or current is None else workshop.builds_of(current)
         kept = [build for build in kept if build.package in self.workspace.packages]
@@ -219,8 +222,8 @@ class ReleaseRun:
             return self.build(unit)
         except Blocked:
             raise
-        except ProductFailure as error:
-            raise Blocked(f"{unit} does not build.", by=str(unit)) from error
+        except FarmError as error:  # the item of the build says it; here it would only be noise
+            raise Blocked(f"{unit} is not built.", by=str(unit)) from error
 
     def find_candidate_digest(self) -> str:
         """Give the candidate's digest if everything in it is built; builds nothing."""

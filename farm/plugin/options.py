@@ -23,6 +23,11 @@ class Options:
     promote: str
     fresh: bool = False
 
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Those that are to be published."""
+        return (self.release, *filter(None, [self.promote]))
+
     @classmethod
     def of(cls, config: pytest.Config) -> Options:
         """Read them.

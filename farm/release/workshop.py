@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from farm.base.activity import Tell, tell_nobody
-from farm.base.errors import FarmFault, InputError, PromotionRefused
+from farm.base.errors import FarmFault, PromotionRefused
 from farm.base.files import digest_of, sweep, write_atomically
 from farm.build.builder import Builder, Ground
 from farm.build.chroots import Base, Chroots
@@ -26,6 +26,7 @@ from farm.model.target import Target
 from farm.place import overlay
 from farm.release import checks
 from farm.release.candidate import Candidate, merge
+from farm.release.chain import check_way, downstream
 from farm.release.gates import HowtoFile, Unit
 from farm.release.order import Desk, Order, Outcome
 from farm.release.presence import Presence
@@ -263,15 +264,8 @@ class Workshop:
 
     def holders(self, repository: str) -> dict[str, Snapshot | None]:
         """Give the snapshots against which no version may go backwards."""
-        return {name: self.snapshots.current(name) for name in self.downstream(repository)}
-
-    def downstream(self, repository: str) -> list[str]:
-        """Give a repository and those that are promoted from it, one after the other."""
-        chain = [repository]
-        for name in chain:
-            chain += [each.name for each in self.workspace.repositories.values()
-                      if each.promoted_from == name and each.name not in chain]  # fmt: skip
-        return chain
+        names = downstream(self.workspace, repository)
+        return {name: self.snapshots.current(name) for name in names}
 
     def check_contents(self, candidate: Candidate, target: Target) -> None:
         """See that nothing in a candidate has another content than what was published before.
@@ -331,13 +325,7 @@ class Workshop:
         :raises InputError: when farm.toml does not let it take over from there.
         :raises PromotionRefused: when something has not passed.
         """
-        expected = self.workspace.repository(to).promoted_from
-        if expected != source:
-            allowed = f"only from {expected}" if expected else "from no other repository"
-            raise InputError(
-                f"{to} is not promoted from {source}: farm.toml lets it take over {allowed}.",
-                hint=f'That is: [repository.{to}] from = "{source}"',
-            )
+        check_way(self.workspace, source, to=to)
         snapshot = self.snapshots.current(source)
         if snapshot is None:
             raise PromotionRefused(
