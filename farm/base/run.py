@@ -18,7 +18,8 @@ from typing import IO
 
 from farm.base.errors import CommandError, CommandTimeout, FarmFault
 
-_PASSED_ON = ("HOME", "TMPDIR", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
+_PASSED_ON = ("HOME", "GNUPGHOME", "TMPDIR", "http_proxy", "https_proxy", "no_proxy",
+              "SSL_CERT_FILE")  # fmt: skip
 _TAIL = 40
 _GRACE = timedelta(seconds=5)
 _GRACE_OF_CHILDREN = timedelta(seconds=1)
