@@ -55,13 +55,15 @@ def _solve(view: AptView, binaries: Iterable[BinaryPackage]) -> None:
     binaries = list(binaries)
     words = [f"{each.name}={each.version}" for each in binaries]
     try:
-        chosen = {(deb.name, deb.version) for deb in view.solve("install", *words)}
+        # The base may have the very same version, built by somebody else.
+        debs = view.solve("--reinstall", "install", *words)
     except InstallFailed as error:
         raise InstallFailed(
             f"apt cannot install {', '.join(each.name for each in binaries)} from the candidate.",
             details=error.details, hint="Look at its Depends: is every package there, at the "
             "version asked for, in the candidate or in the distribution?",
         ) from error  # fmt: skip
+    chosen = {(deb.name, deb.version) for deb in debs}
     missing = [each.name for each in binaries if (each.name, each.version) not in chosen]
     if missing:
         raise InstallFailed(f"apt would not take {', '.join(missing)} from the candidate.")
@@ -72,7 +74,8 @@ def check_dependencies(candidate: Candidate, unit: Unit, *, policy: str, own: bo
 
     ``exact``: packages whose packaging is the workspace's own ask for one exact version, the one
     that the candidate has. Imported packages keep the relations that their distribution gave them;
-    the candidate's version must satisfy those, as for all under ``compatible``.
+    the candidate's version must satisfy those, as for all under ``compatible``. Where these have
+    an alternative that the candidate does not have, apt alone decides.
 
     :param own: whether the packaging is the workspace's own.
     :raises AuditFailed: naming the relation and what the candidate has.
@@ -84,8 +87,10 @@ def check_dependencies(candidate: Candidate, unit: Unit, *, policy: str, own: bo
     for binary in candidate.builds[unit].binaries:
         for group in _relations(binary):
             known = [each for each in group if each["name"] in others]
-            if known and not any(each["name"] in mine for each in group):
-                _check_group(binary, known, others, exact=policy == "exact" and own)
+            exact = policy == "exact" and own
+            is_open = not exact and len(known) < len(group)
+            if known and not is_open and not any(each["name"] in mine for each in known):
+                _check_group(binary, known, others, exact=exact)
 
 
 def _relations(binary: BinaryPackage) -> list[list[Any]]:
@@ -229,12 +234,13 @@ def howto_files(unit: Unit, root: Path) -> list[HowtoFile]:
     :param root: the workspace.
     """
     folder = root / "howtos"
+    shared = [root / "conftest.py", *sorted(folder.glob("*.py"))]
     found = []
     for path in find_howtos(unit.package, folder=folder):
         beside = path.parent.rglob("*") if path.parent != folder else [path]
-        together = [folder / "conftest.py", *sorted(beside)]
+        together = [*shared, *sorted(beside)]
         parts = [
-            [each.relative_to(folder).as_posix(), sha256_of(each)]
+            [each.relative_to(root).as_posix(), sha256_of(each)]
             for each in together
             if each.is_file() and "__pycache__" not in each.parts
         ]

@@ -41,7 +41,7 @@ rm -f /etc/apt/preferences.d/farm /etc/apt/sources.list.d/[12]-*.sources
 find /var/lib/apt/lists /var/cache/apt/archives -type l -delete
 apt-get -q clean
 """
-_APT = ("apt-get", "-q", "-y", "--no-install-recommends", "--allow-downgrades",
+_APT = ("apt-get", "-q", "-y", "--no-install-recommends", "--allow-downgrades", "--reinstall",
         "-o", "APT::Sandbox::User=root", "-o", "Dir::Etc::sourcelist=/dev/null",
         "-o", "Acquire::Retries=0", "-o", "Dpkg::Use-Pty=0", "install")  # fmt: skip
 
@@ -80,6 +80,11 @@ class Installation:
         build = self.candidate.builds[self.unit]
         return [*(f"{each.name}={each.version}" for each in build.binaries), *self.extra]
 
+    @property
+    def words(self) -> list[str]:
+        """How it is asked: the base may have the very same version, built by somebody else."""
+        return ["--reinstall", "install", *self.names]
+
     def view(self, layout: Layout) -> AptView:
         """Give apt's view of the candidate and the archive, over the base."""
         return self.candidate.view(layout, archive=self.archive, status=self.base.status)
@@ -105,7 +110,7 @@ def try_package(layout: Layout, what: Installation, *, tell: Tell) -> Iterator[T
 
     :raises InstallFailed: when apt cannot install it, in apt's own words.
     """
-    debs = what.view(layout).solve("install", *what.names)
+    debs = what.view(layout).solve(*what.words)
     tree = layout.trees / f"trial-{what.key(debs)}"
     if not tree.is_dir():
         lock = layout.locks / f"{tree.name}.lock"
@@ -126,7 +131,7 @@ def try_package(layout: Layout, what: Installation, *, tell: Tell) -> Iterator[T
 
 def _install(layout: Layout, what: Installation, debs: Sequence[Deb], tree: Path) -> None:
     foreign = _foreign(what.candidate, what.unit, debs)
-    paths = what.view(layout).download("install", *what.names, debs=foreign)
+    paths = what.view(layout).download(*what.words, debs=foreign)
     with temporary(layout.temporary, prefix="trial-") as folder:
         folder.chmod(0o755)
         for name in ("debs", "conf"):

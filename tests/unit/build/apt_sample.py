@@ -70,10 +70,10 @@ class Apt:
         return path
 
     def install(self, name: str, version: str) -> None:
-        """Have a package in the base."""
-        state = {"Status": "install ok installed", "Description": "x"}
+        """Have a package in the base; dpkg does not say from which file it came."""
+        text = stanza(name, version).partition("Filename: ")[0]
         with self.status.open("a") as stream:
-            stream.write(stanza(name, version, **state) + "\n")
+            stream.write(f"{text}Status: install ok installed\n\n")
 
     def offer(self, *stanzas: str) -> AptView:
         return self.view(flat_repository(self.offered, stanzas=stanzas))
