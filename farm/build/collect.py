@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,11 @@ _SHORT = timedelta(minutes=5)
 _CHANGES_BYTES = 16 * 2**20
 _FIELDS_BYTES = 2**20
 _FILES = 10_000
+# NAME_VERSION_ARCHITECTURE.KIND, see dpkg-genchanges(1); dpkg-distaddfile(1) adds archives. Beside
+# them lie the farm's own "log" and "build.json", which have no underscore.
+_LISTED = re.compile(
+    r"[a-z0-9][a-z0-9+.-]+_.+\.(?:deb|ddeb|udeb|buildinfo|tar\.(?:gz|bz2|xz|zst))"
+)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,12 @@ class Collector:
         listed = dict(rows)
         if len(rows) != len(listed) or changes.name in listed:
             raise BuildFailed(f"{changes.name} lists a file twice, or itself")
+        strange = sorted(name for name in listed if not _LISTED.fullmatch(name))
+        if strange:
+            raise BuildFailed(
+                f"{changes.name} lists {', '.join(strange[:3])}, which is not called as "
+                "a package, a .buildinfo file or an archive of a build is"
+            )
         if len(rows) > _FILES:
             raise BuildFailed(f"{changes.name} lists {len(rows)} files, more than {_FILES}")
         return listed
