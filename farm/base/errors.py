@@ -7,9 +7,13 @@ Three kinds of trouble never get mixed up: a mistake of the user (:class:`InputE
 
 from __future__ import annotations
 
+from farm.base.printable import printable
+
 
 class FarmError(Exception):
     """Root of everything the farm raises on purpose.
+
+    As text it is printable, whatever a package has put into a log or a field.
 
     :param brief: one sentence: what happened and why.
     :param details: more lines for whoever looks closer, such as the end of a log.
@@ -23,7 +27,8 @@ class FarmError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return "\n".join(part for part in (self.brief, self.details, self.hint) if part)
+        parts = (self.brief, self.details, self.hint)
+        return printable("\n".join(part for part in parts if part))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.brief, self.details, self.hint, self.__dict__))

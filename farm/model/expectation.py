@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from farm.base.printable import printable
+
 _ANYTHING = "..."
 _NAME = re.compile(r"\{(\w+)\}")
 _MOST_LINES = 2000  # of output in a difference: aligning takes time and reading takes more
@@ -51,7 +53,7 @@ def difference(expected: Sequence[str], actual: str, values: Mapping[str, str]) 
 
     What ``...`` has matched is no difference. Of a very long output the middle is left out.
 
-    :returns: an empty text where :func:`match` agrees.
+    :returns: a printable text, empty where :func:`match` agrees.
     """
     if match(expected, actual, values):
         return ""
@@ -65,7 +67,7 @@ def difference(expected: Sequence[str], actual: str, values: Mapping[str, str]) 
         if found is not None:
             right.append(f"{number}\0{found}")
     shown = difflib.unified_diff(left, right, "expected", "actual", lineterm="", n=_CONTEXT)
-    return "\n".join(_without_number(text) for text in shown)
+    return printable("\n".join(_without_number(text) for text in shown))
 
 
 def _without_number(text: str) -> str:

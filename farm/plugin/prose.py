@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from farm.base.errors import CommandTimeout, FarmError, InputError, ProductFailure
+from farm.base.printable import printable
 from farm.base.run import Result
 from farm.model.expectation import difference
 from farm.model.howto import Howto, parse_howto
@@ -188,7 +189,7 @@ def _as_typed(step: Step) -> str:
 
 
 def _last_lines(text: str) -> list[str]:
-    lines = text.rstrip().split("\n") if text.strip() else []
+    lines = printable(text.rstrip()).split("\n") if text.strip() else []
     more = len(lines) - _MOST_LINES
     return [f"({more} lines are left out here)", *lines[-_MOST_LINES:]] if more > 0 else lines
 

@@ -330,6 +330,14 @@ def test_after_a_failure_nothing_is_run_and_what_ran_before_is_shown(workspace: 
     assert workspace.places[1:] == ["left with HowtoFailure"]
 
 
+def test_what_is_shown_commands_no_terminal(workspace: Workspace) -> None:
+    workspace.console(r"$ printf '\033[2Jfirst\n'", r"$ printf '\033[2Jsecond\n'; false")
+    shown = workspace.one_failure()
+    assert "\n\\x1b[2Jsecond\n" in shown
+    assert "\n\\x1b[2Jfirst\n" in f"{shown}\n"
+    assert "\x1b" not in shown
+
+
 def test_the_report_in_junit_says_the_same(workspace: Workspace) -> None:
     workspace.console("$ false").pytest("--junitxml=junit.xml")
     xml = (workspace.pytester.path / "junit.xml").read_text()

@@ -34,6 +34,11 @@ def test_what_is_not_known_leaves_no_gap() -> None:
     assert str(FarmError("It failed.", hint="Try again.")) == "It failed.\nTry again."
 
 
+def test_no_part_of_it_commands_a_terminal() -> None:
+    error = FarmError("a\x1b[2J", details="b\x9b1A\n\tc\r", hint="d\x07")
+    assert str(error) == "a\\x1b[2J\nb\\x9b1A\n\tc\\x0d\nd\\x07"
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_kind_is_an_error_of_the_farm(kind: type[FarmError]) -> None:
     assert issubclass(kind, FarmError)

@@ -115,6 +115,11 @@ def test_a_difference_is_a_unified_diff_with_values_filled_in() -> None:
          three""")
 
 
+def test_a_difference_commands_no_terminal() -> None:
+    shown = difference(["one"], "\x1b[2Jone\0\x07\n", VALUES)
+    assert shown.splitlines()[-1] == r"+\x1b[2Jone\x00\x07"
+
+
 def test_what_dots_have_matched_is_no_difference() -> None:
     expected = ["begin ...", "...", "version {version} of ...", "...", "end"]
     actual = "begin now\na\nb\nversion 0.9.8-2~bpo12 of today\nc\nd\ne\nf\nEND"
