@@ -7,6 +7,7 @@ import secrets
 import shutil
 import time
 from functools import cached_property
+from pathlib import Path
 
 import pytest
 
@@ -21,13 +22,17 @@ from farm.plugin.options import Options
 from farm.plugin.progress import Activity, worker_name
 from farm.release.candidate import Candidate
 from farm.release.chain import check_way
+from farm.release.conditions import check_released_to
 from farm.release.gates import Unit
 from farm.release.order import Outcome
 from farm.release.readiness import check_ready
 from farm.release.requirements import check_requirements
 from farm.release.workshop import Workshop
 
-CONTEXT = pytest.StashKey["ReleaseRun | None"]()
+WORKSPACE = pytest.StashKey[Workspace]()
+"""In ``config.stash`` of every run in a workspace."""
+CONTEXT = pytest.StashKey["ReleaseRun"]()
+"""In ``config.stash`` of a run that releases something."""
 _KEPT_RUNS = 20
 
 
@@ -66,15 +71,21 @@ class ReleaseRun:
     def check_options(self) -> None:
         """Look whether everything named on the command line exists.
 
-        :raises InputError: for a repository, package or target that does not.
+        :raises InputError: for a repository, package or target that does not, or a repository
+            that takes over what another one holds.
         """
-        self.workspace.repository(self.repository)
+        check_released_to(self.workspace, self.repository)
         if self.options.promote:
             check_way(self.workspace, self.repository, to=self.options.promote)
         for name in self.options.packages:
             self.workspace.package(name)
         for text in self.options.targets:
             self.workspace.target(text)
+        if not self.workspace.packages:
+            raise InputError(
+                "farm.toml names no package, so there is nothing to release.",
+                hint="Make one: farm new package NAME",
+            )
         if not self.listed_units():
             raise InputError("No package is built for any of the targets that were asked for.")
 
@@ -253,27 +264,43 @@ class ReleaseRun:
         :raises PromotionRefused: when a gate has not opened, or the repository was changed by
             somebody else while this run went on.
         """
-        current = self.workshop.snapshots.current(self.repository)
-        if not self.is_whole and (current.id if current else "") != self._kept:
-            raise PromotionRefused(
-                f"Somebody else has published to {self.repository} while this run went on.",
-                hint="Run the same command again: it starts from what is there now.",
-            )
-        outcome = self.workshop.publish(self.repository, self.whole_candidate())
-        write_json(self.folder / "outcome.json", {"sentence": outcome.sentence,
-                                                  "changed": outcome.changed})  # fmt: skip
+        expected = None if self.is_whole else self._kept
+        outcome = self.workshop.publish(self.repository, self.whole_candidate(),
+                                        expected_previous=expected)  # fmt: skip
+        write_json(self._outcome_path, {
+            "sentence": outcome.sentence, "changed": outcome.changed,
+            "snapshot": outcome.snapshot.id,
+        })  # fmt: skip
         return outcome
 
     def promote(self, to: str) -> str:
-        """Let another repository take over what this run has released; says what became of it."""
-        return self.workshop.promote(self.repository, to).sentence
+        """Let another repository take over what this run has released; says what became of it.
+
+        :raises PromotionRefused: when this run has released nothing, the repository was changed by
+            somebody else since, or something has not passed.
+        """
+        if not self.is_published:  # what was there before may be another release
+            raise PromotionRefused(
+                f"{to} stays as it is: this run has not published {self.repository}.",
+                hint="Release the whole of it, without a selection of checks, and promote again.",
+            )
+        released = str(read_json(self._outcome_path)["snapshot"])
+        return self.workshop.promote(self.repository, to, expected=released).sentence
+
+    @property
+    def _outcome_path(self) -> Path:
+        return self.folder / "outcome.json"
+
+    @property
+    def is_published(self) -> bool:
+        """Whether this run, in whatever process, has let the repository hold the candidate."""
+        return self._outcome_path.exists()
 
     def describe_outcome(self) -> list[str]:
         """Say what was published, in the controller's last words."""
-        path = self.folder / "outcome.json"
-        if not path.exists():
+        if not self.is_published:
             return [f"{self.repository} was not published by this run."]
-        record = read_json(path)
+        record = read_json(self._outcome_path)
         place = self.workshop.layout.repositories / self.repository
         nothing = [] if record["changed"] else ["Nothing to do: nothing has changed since."]
         return [*nothing, str(record["sentence"]), f"{self.repository} is at {place}"]

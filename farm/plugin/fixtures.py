@@ -1,29 +1,22 @@
-"""Floor 6: the fixtures of release tests and HOWTOs. Each pulls in what it needs."""
+"""Floor 6: the fixtures of release tests. Each pulls in what it needs."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from farm.model.artifact import Build
 from farm.model.target import Target
 from farm.plugin.context import CONTEXT, ReleaseRun
-from farm.plugin.testinfra_host import host_in
 from farm.release import checks
 from farm.release.candidate import Candidate
 from farm.release.gates import Unit
-from farm.release.trial import Installation, Trial, try_package
 
 EXPLANATION = (
     "nothing is released: give --release REPOSITORY, for instance --release dev, to build, "
     "verify and publish"
 )
-_COMMAND = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -97,15 +90,6 @@ class ReleasedTarget:
         self.run.workshop.check_contents(self.run.candidate(), self.target)
 
 
-@dataclass(frozen=True)
-class Tried:
-    """What a HOWTO may want to know of the package it tries."""
-
-    name: str
-    version: str
-    upstream_version: str
-
-
 @pytest.fixture(scope="session")
 def release_run(pytestconfig: pytest.Config) -> ReleaseRun:
     """Give the release run, or skip with an explanation."""
@@ -158,34 +142,3 @@ def candidate(release_run: ReleaseRun) -> Candidate:
 def release(release_run: ReleaseRun, request: pytest.FixtureRequest) -> ReleaseRun:
     """Give the release run: ``publish()`` lets the repository become the candidate."""
     return release_run
-
-
-@contextlib.contextmanager
-def open_trial(run: ReleaseRun, unit: Unit, extra: Sequence[str]) -> Iterator[Trial]:
-    """Give a fresh chroot in which a unit is installed from the candidate."""
-    workshop = run.workshop
-    candidate = run.candidate_with(unit)
-    archive, base = workshop.archive(unit.target), workshop.base(unit.target)
-    what = Installation(candidate, unit, archive, base, tuple(sorted(set(extra))))
-    with try_package(workshop.layout, what, tell=workshop.tell) as trial:
-        yield trial
-
-
-@pytest.fixture
-def farm_trial(release_run: ReleaseRun, request: pytest.FixtureRequest) -> Iterator[Trial]:
-    """Give the chroot in which the package of a HOWTO is installed."""
-    extra = [name for mark in request.node.iter_markers("farm_install") for name in mark.args]
-    with open_trial(release_run, request.param, extra) as trial:
-        yield trial
-
-
-@pytest.fixture
-def host(farm_trial: Trial) -> Any:
-    """Give testinfra's host for the chroot of a HOWTO."""
-    return host_in(farm_trial.place, timeout=_COMMAND)
-
-
-@pytest.fixture
-def package(farm_trial: Trial) -> Tried:
-    """Give name and version of the package that a HOWTO tries."""
-    return Tried(farm_trial.package, farm_trial.version, farm_trial.upstream_version)

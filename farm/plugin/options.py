@@ -36,8 +36,8 @@ class Options:
         """
         options = cls(
             release=config.getoption("farm_release") or "",
-            packages=tuple(config.getoption("farm_package") or ()),
-            targets=tuple(config.getoption("farm_target") or ()),
+            packages=tuple(dict.fromkeys(config.getoption("farm_package") or ())),
+            targets=tuple(dict.fromkeys(config.getoption("farm_target") or ())),
             promote=config.getoption("farm_promote") or "",
             fresh=bool(config.getoption("farm_fresh")),
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from farm.model.target import Target
 from farm.plugin.context import ReleaseRun
-from farm.plugin.fixtures import open_trial
+from farm.plugin.howto_fixtures import open_trial
 from farm.plugin.prose import HowtoPlace, HowtoPlaces
 from farm.release.gates import Unit
 

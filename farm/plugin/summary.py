@@ -38,13 +38,21 @@ class Summary:
     def pytest_sessionfinish(self, session: pytest.Session) -> Any:
         """Promote when everything went well, once, in the controller."""
         result = yield
-        options = self._run.options
-        if options.promote and not session.config.option.collectonly:
-            if session.exitstatus == pytest.ExitCode.OK and not self._blocked:
-                self._promote(session, options.promote)
+        to = self._run.options.promote
+        if to and not session.config.option.collectonly:
+            why = self._why_not(session)
+            if why:
+                self._refusal = f"{to} stays as it is: this run {why}."
             else:
-                self._refusal = f"{options.promote} stays as it is: this run was not green."
+                self._promote(session, to)
         return result
+
+    def _why_not(self, session: pytest.Session) -> str:
+        if session.exitstatus != pytest.ExitCode.OK or self._blocked:
+            return "was not green"
+        if not self._run.is_published:  # what was there before may be another release
+            return f"has not published {self._run.repository}"
+        return ""
 
     def _promote(self, session: pytest.Session, to: str) -> None:
         try:
@@ -59,11 +67,11 @@ class Summary:
         what = ", ".join(run.options.packages) or "all packages"
         return [f"farm: {run.workspace.name}: {what} for {run.repository}"]
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         """Print the last words."""
-        lines = self._lines()
-        if not lines:
+        if config.option.collectonly:
             return
+        lines = self._lines()
         terminalreporter.section("packaging farm")
         for line in lines:
             terminalreporter.write_line(line)

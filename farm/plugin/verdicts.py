@@ -13,6 +13,8 @@ from farm.plugin.items import HOWTO, Facts
 from farm.release.gates import Unit
 
 RECORDED = "farm_recorded"
+VERDICTS = pytest.StashKey["Verdicts"]()
+"""In ``config.stash`` once a release has begun; not while pytest only collects."""
 
 
 class Verdicts:
@@ -53,6 +55,11 @@ class Verdicts:
         ledger = self._run.workshop.ledger
         return ledger.recorded_pass(facts.item, digest=digest, inputs=inputs)
 
+    def begin(self, facts: Facts) -> None:
+        """Take back what was recorded of an item that is about to be tried: it may never end."""
+        reason = "it was begun, and has not ended"
+        self.record(facts, state=State.WAITING, reason=reason, seconds=0)
+
     def record(self, facts: Facts, *, state: State, reason: str, seconds: float) -> None:
         """Remember how an item ended, if what it looked at is there at all."""
         digest = self._digest(facts)
@@ -78,10 +85,13 @@ class Verdicts:
                 )
 
 
-def state_of(error: BaseException | None, *, skipped: bool) -> State:
-    """Say how an item ended from what it raised."""
-    if skipped:
+def state_of(report: pytest.TestReport, *, error: BaseException | None) -> State:
+    """Say how an item ended.
+
+    :param error: what it raised, if that is why.
+    """
+    if report.skipped:
         return State.WAITING
-    if error is None:
+    if report.passed:
         return State.PASSED
     return State.FAULT if isinstance(error, FarmFault) else State.FAILED

@@ -1,0 +1,162 @@
+"""Floor 6: the hooks by which the items of a workspace are found, filled and sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.base.errors import InputError
+from farm.base.files import write_json
+from farm.config.settings import Workspace
+from farm.model.target import Target
+from farm.plugin import howto_fixtures
+from farm.plugin.context import CONTEXT, WORKSPACE, ReleaseRun
+from farm.plugin.items import HOWTO, facts_of, howto_package, make_schedule
+from farm.plugin.prose import collect_prose
+from farm.plugin.scheduler import order_items
+from farm.plugin.verdicts import VERDICTS
+from farm.release.gates import Unit
+
+_TRIAL = "farm_trial"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Let the folder of HOWTOs have their fixtures, and no other folder."""
+    workspace = collector.config.stash[WORKSPACE]
+    if isinstance(collector, pytest.Directory) and collector.path == workspace.root / "howtos":
+        howto_fixtures.register(collector)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect HOWTOs in prose."""
+    workspace = parent.config.stash[WORKSPACE]
+    if file_path.parent != workspace.root / "howtos":
+        return None
+    run = parent.config.stash.get(CONTEXT, None)
+    targets = [str(target) for target in _howto_targets(workspace, run, file_path.stem)]
+    return collect_prose(file_path, parent, targets) if targets else None
+
+
+def _howto_targets(
+    workspace: Workspace, run: ReleaseRun | None, package_name: str
+) -> list[Target]:
+    """Give the targets on which the HOWTO of a package is tried."""
+    units = _units(workspace, run)
+    return [unit.target for unit in units if unit.package == package_name]
+
+
+def _units(workspace: Workspace, run: ReleaseRun | None) -> list[Unit]:
+    if run is not None:
+        return list(run.units)
+    return [
+        Unit(name, each.target)
+        for name, known in workspace.packages.items()
+        for each in known.targets_in(workspace)
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one item for each package and target that a test asks for."""
+    workspace = metafunc.config.stash[WORKSPACE]
+    run = metafunc.config.stash.get(CONTEXT, None)
+    units = _units(workspace, run)
+    about = howto_package(metafunc.definition.path, workspace.root)
+    values: dict[str, list[Any]] = {
+        "job": units,
+        "released": units,
+        "released_target": sorted({unit.target for unit in units}),
+        "release": [run.repository if run else "no release"],
+        _TRIAL: [unit for unit in units if unit.package == about],
+    }
+    for name in _wanted(metafunc, values):
+        ids = [str(value.target if name == _TRIAL else value) for value in values[name]]
+        metafunc.parametrize(name, values[name], indirect=True, ids=ids)
+
+
+def _wanted(metafunc: pytest.Metafunc, names: Iterable[str]) -> list[str]:
+    """Choose what a test asks for without saying itself what it shall be."""
+    own: set[str] = set()
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        argnames = mark.args[0] if mark.args else mark.kwargs["argnames"]
+        own.update(argnames.replace(",", " ").split() if isinstance(argnames, str) else argnames)
+    return [name for name in names if name in metafunc.fixturenames and name not in own]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    """Note what a whole collection consists of, and sort the items by what they need."""
+    run = config.stash.get(CONTEXT, None)
+    root = config.stash[WORKSPACE].root
+    _leave_out_others(config, items, root)
+    _refuse_unknown(config, items)
+    whole = [(item, facts) for item in items if run and (facts := facts_of(item, root))]
+    yield
+    if run is None or config.option.collectonly:
+        return
+    if _is_whole(session):
+        config.stash[VERDICTS].expect(whole)
+    schedule = make_schedule(items, run, run.workshop.ledger.durations())
+    if hasattr(config, "workerinput"):
+        write_json(run.folder / "schedule.json", schedule.to_json())
+        return
+    try:
+        items[:] = order_items(items, schedule)
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _refuse_unknown(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse what would be tried without any gate noticing.
+
+    :raises pytest.UsageError: for a HOWTO that is tried on no target, or in a file that is none,
+        and for two items with one name in the ledger.
+    """
+    workspace = config.stash[WORKSPACE]
+    seen: dict[str, str] = {}
+    for item in items:
+        facts = facts_of(item, workspace.root)
+        if facts is None and howto_package(item.path, workspace.root) in workspace.packages:
+            raise pytest.UsageError(
+                f"{item.nodeid} asks for neither 'host' nor 'package', so it tries no package on "
+                "any target: let it use one of the two."
+            )
+        if facts is None:
+            continue
+        if facts.gate == HOWTO and not item.path.match("test_*.py") and item.path.suffix == ".py":
+            raise pytest.UsageError(
+                f"{item.nodeid} is not taken for a HOWTO: call its file test_NAME.py."
+            )
+        other = seen.setdefault(facts.item, item.nodeid)
+        if other != item.nodeid:
+            raise pytest.UsageError(
+                f"{item.nodeid} and {other} are one item of the {facts.gate} gate: give one of "
+                "them another name."
+            )
+
+
+def _is_whole(session: pytest.Session) -> bool:
+    """Say whether every file that was collected gave all its items.
+
+    Not with ``FILE::TEST``, nor with ``--last-failed``, which collects no more of a file than what
+    has failed, nor when a part of a file could not be collected.
+    """
+    named = any("::" in arg for arg in session.config.args)
+    partly = getattr(session.config.option, "lf", False)
+    return not named and not partly and not session.testsfailed
+
+
+def _leave_out_others(config: pytest.Config, items: list[pytest.Item], root: Path) -> None:
+    """Deselect the HOWTOs of packages that are not released now."""
+    others = {
+        item for item in items
+        if _TRIAL in getattr(item, "fixturenames", ()) and not facts_of(item, root)
+    }  # fmt: skip
+    if others:
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=list(others))
