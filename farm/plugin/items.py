@@ -56,7 +56,7 @@ def facts_of(item: pytest.Item, root: Path) -> Facts | None:
     if subject is None:
         return None
     if howto_package(item.path, root):
-        return Facts(HOWTO, f"{_below(item.path, root)}::{item.name}", subject)
+        return Facts(HOWTO, f"{_below(item.path, root)}::{_within_file(item)}", subject)
     mark = item.get_closest_marker("farm_gate")
     if mark is None or not mark.args:
         return None
@@ -76,6 +76,11 @@ def _subject(item: pytest.Item) -> Unit | Target | None:
 
 def _below(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
+
+
+def _within_file(item: pytest.Item) -> str:
+    """Name an item below its file: class, function and parameters."""
+    return item.nodeid.partition("::")[2]
 
 
 def howto_package(path: Path, root: Path) -> str:

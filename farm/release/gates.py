@@ -115,6 +115,12 @@ def known_gates() -> list[str]:
     return list(_GATES)
 
 
+def own_checks() -> list[str]:
+    """Name the checks that the farm itself requires, as ``GATE/CHECK``."""
+    tables = (_PER_TARGET, _PER_UNIT)
+    return [f"{gate}/{check}" for table in tables for gate in table for check in table[gate]]
+
+
 def required_items(gate: str, *, plan: Plan, expectations: Expectations) -> list[Requirement]:
     """List all that a gate requires of a candidate.
 
