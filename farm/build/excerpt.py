@@ -25,7 +25,8 @@ _TROUBLE = re.compile(
     | ^Traceback\ | ^\w*(?:Error|Exception):\ | \bpanicked\ at\b
     | \bundefined\ reference\b | \bcannot\ find\b | \bCannot\ find\b | \bNo\ rule\ to\ make\b
     | :\ not\ found$ | \bcommand\ not\ found$
-    | \bNo\ such\ file\b | \bPermission\ denied\b | \bNo\ space\ left\b | \bFile\ too\ large\b | \bFile\ size\ limit\b
+    | \bNo\ such\ file\b | \bPermission\ denied\b | \bNo\ space\ left\b
+    | \bFile\ too\ large\b | \bFile\ size\ limit\b
     | \bSegmentation\ fault\b | \bAborted\b | \bKilled\b
     | \bexists\ in\ debian/tmp\ but\ is\ not\ installed\b | ^missing-build-dependency
     """,

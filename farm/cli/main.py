@@ -24,6 +24,7 @@ from farm.cli import (
     promote,
     refresh,
     rollback,
+    shell,
     status,
     verify,
     why,
@@ -51,8 +52,8 @@ class Command(Protocol):
 
 # The order is that of `farm --help`.
 COMMANDS: dict[str, Command] = {
-    "status": status, "why": why, "diff": diff, "promote": promote, "rollback": rollback,
-    "verify": verify, "log": log, "new": new, "refresh": refresh, "gc": gc,
+    "status": status, "why": why, "shell": shell, "diff": diff, "promote": promote,
+    "rollback": rollback, "verify": verify, "log": log, "new": new, "refresh": refresh, "gc": gc,
 }  # fmt: skip
 
 

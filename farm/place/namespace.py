@@ -26,8 +26,8 @@ _MAPPED = ("unshare", "--user", "--map-users=auto", "--map-groups=auto",
            "--setuid=0", "--setgid=0")  # fmt: skip
 _DIE_WITH_CALLER = ("setpriv", "--pdeathsig", "KILL")
 _ENTER = Path(__file__).with_name("enter.pl")
-_CALLS = ("keyctl", "mount", "pivot_root", "prctl", "sethostname", "setns", "setrlimit", "umount2",
-          "unshare")  # fmt: skip
+_CALLS = ("keyctl", "mount", "pivot_root", "prctl", "sethostname", "setns", "setrlimit", "setsid",
+          "umount2", "unshare")  # fmt: skip
 _PRINT_CALLS = 'require "syscall.ph"; print join ",", map { "$_=" . &{\\&{"SYS_$_"}} } @ARGV'
 _SHORT = timedelta(minutes=1)
 
@@ -90,11 +90,27 @@ def sandbox_argv(**given: str | int) -> list[str]:
 
     :param given: what ``enter.pl`` asks for.
     """
-    own = {
-        "caller": os.getpid(), "calls": _system_calls(),
-        "namespace": f"/proc/{os.getpid()}/fd/{_user_namespace()}",
-    }  # fmt: skip
-    return ["perl", str(_ENTER), *(f"{name}={value}" for name, value in (own | given).items())]
+    path = f"/proc/{os.getpid()}/fd/{_user_namespace()}"
+    return _enter_argv(namespace=path, **given)
+
+
+def join_argv(pid: int, *, network: bool, **given: str | int) -> list[str]:
+    """Give the words before a command that shall be where a process of a sandbox is.
+
+    The command dies with the caller; what it has left behind there stays.
+
+    :param network: use the host's network instead of the sandbox's.
+    """
+    others = ["mnt", "pid", "ipc", "uts", *([] if network else ["net"])]
+    return _enter_argv(
+        join=pid, namespace=f"/proc/{pid}/ns/user", others=",".join(others), **given
+    )
+
+
+def _enter_argv(**given: str | int) -> list[str]:
+    given.setdefault("caller", os.getpid())
+    given["calls"] = _system_calls()
+    return ["perl", str(_ENTER), *(f"{name}={value}" for name, value in given.items())]
 
 
 def end_processes(label: str) -> list[int]:

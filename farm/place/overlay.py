@@ -13,7 +13,7 @@ import secrets
 import shutil
 import signal
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -111,12 +111,18 @@ class Overlay:
         user: str = "root",
         cwd: str = "/",
         env: Mapping[str, str] | None = None,
+        caller: int | None = None,
     ) -> list[str | os.PathLike[str]]:
-        """Give the words that run a command inside, when started in the overlay's own folder."""
-        limit = {} if self.file_limit is None else {"filesize": self.file_limit}
+        """Give the words that run a command inside, when started in the overlay's own folder.
+
+        :param caller: the process that will start it; this one when None, and any when 0.
+        """
+        rights = rights_of(user)
+        if self.file_limit is not None:
+            rights["filesize"] = self.file_limit
         words = sandbox_argv(
-            mounts=self._mounts(), host=self.hostname, processes=_PROCESSES, directory=cwd,
-            user=0 if user == "root" else USER_ID, **limit,
+            mounts=self._mounts(), host=self.hostname, directory=cwd,
+            caller=os.getpid() if caller is None else caller, **rights,
         )  # fmt: skip
         variables = [f"{name}={value}" for name, value in variables_of(user, env).items()]
         return [*words, "--", *variables, "--", *argv]
@@ -149,6 +155,13 @@ class Overlay:
         if done.returncode == _CANNOT_ENTER:
             raise PlaceError(f"{self.folder.name} cannot be entered.", details=done.tail)
         return done
+
+    def holds(self, directory: str) -> bool:
+        """Say whether a folder was made in it."""
+        try:
+            return (self.folder / "upper" / directory.lstrip("/")).is_dir()
+        except OSError:
+            return False
 
     def usage(self) -> int:
         """Give how many bytes on the disk the overlay holds; somebody may be writing meanwhile."""
@@ -212,6 +225,11 @@ class Overlay:
         self._lock.release()
 
 
+def rights_of(user: str) -> dict[str, int]:
+    """Give the id of a user inside, and how many processes may be there."""
+    return {"user": 0 if user == "root" else USER_ID, "processes": _PROCESSES}
+
+
 def variables_of(user: str, env: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give the environment variables of a command inside: a few, and those given."""
     home = "/root" if user == "root" else HOME
@@ -235,21 +253,23 @@ def new_name(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(4)}"
 
 
-def sweep(envs: Path, *, keep: frozenset[str] = frozenset()) -> list[str]:
-    """Remove environments whose owner is gone, but those named; gives back their names.
+def sweep(envs: Path, *, is_kept: Callable[[str], bool]) -> list[str]:
+    """Remove environments whose owner is gone, and end their processes; gives back their names.
 
-    Processes that are still in one are ended.
+    :param is_kept: says of a name whether it stays; asked again when no owner can change that.
     """
     paths = envs.iterdir() if envs.is_dir() else ()
-    names = sorted({path.name.removesuffix(".lock") for path in paths} - keep)
-    return [name for name in names if _sweep(envs / name)]
+    names = sorted({path.name.removesuffix(".lock") for path in paths})
+    return [name for name in names if not is_kept(name) and _sweep(envs / name, is_kept)]
 
 
-def _sweep(folder: Path) -> bool:
+def _sweep(folder: Path, is_kept: Callable[[str], bool]) -> bool:
     lock = Lock(lock_of(folder))
     if not lock.try_acquire():
         return False
     try:
+        if is_kept(folder.name):
+            return False
         end_processes(label_of(folder))
         remove_tree(folder)
         lock.path.unlink(missing_ok=True)
