@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from farm.base.errors import PromotionRefused
+from farm.base.errors import InputError, PromotionRefused
+from farm.config.settings import Workspace
 from farm.release.gates import recall_expectations, required_items
 from farm.release.judgement import GateReport, judge
 from farm.release.order import Order, plan_of
@@ -46,6 +47,38 @@ def check_order(
     _check_versions(order, current)
     _check_contents(order, ledger=ledger)
     return reports
+
+
+def check_previous(order: Order, current: Snapshot | None) -> None:
+    """See that a repository still holds what an order was made from.
+
+    For callers that hold the repository's lock: otherwise two orders that keep parts of the same
+    state could replace it one after the other, and the second would undo the first.
+
+    :param current: what the repository is now.
+    :raises PromotionRefused: when it holds something else.
+    """
+    if order.expected_previous not in (None, current.id if current else ""):
+        raise PromotionRefused(
+            f"Somebody else has published to {order.repository} while this run went on.",
+            hint="Run the same command again: it starts from what is there now.",
+        )
+
+
+def check_released_to(workspace: Workspace, repository: str) -> None:
+    """See that a repository is one that builds are released to.
+
+    One that takes over what another holds changes by promotion only, and nothing else uses its
+    key.
+
+    :raises InputError: when it takes over from another, or does not exist.
+    """
+    source = workspace.repository(repository).promoted_from
+    if source:
+        raise InputError(
+            f"{repository} takes over what {source} holds; it is not released to.",
+            hint=f"pytest --release {source} --promote {repository}",
+        )
 
 
 def claims_of(order: Order) -> list[Claim]:

@@ -85,6 +85,8 @@ class Order:
     :param howtos: every HOWTO file that the workspace has for what the content was built from.
     :param inputs: see :attr:`farm.release.gates.Plan.inputs`.
     :param oldest: verdicts from before this time have expired; None lets them live for ever.
+    :param expected_previous: the id of what the repository must still hold, empty for nothing;
+        None for whatever it holds.
     """
 
     repository: str
@@ -95,6 +97,7 @@ class Order:
     howtos: Sequence[HowtoFile] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
     oldest: datetime | None = None
+    expected_previous: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from farm.base.errors import AuditFailed, FarmFault, PromotionRefused
 from farm.base.files import locked, write_atomically
-from farm.release.conditions import check_order, claims_of
+from farm.release.conditions import check_order, check_previous, claims_of
 from farm.release.judgement import GateReport
 from farm.release.order import Desk, Order, Outcome, plan_of
 from farm.repo.signing import Key
@@ -41,13 +41,15 @@ def promote(order: Order, *, desk: Desk) -> Outcome:
     rename(2) after everything else is on the disk; a process killed at any moment leaves the
     old state or the new one, and the next call completes what is missing.
 
-    :raises PromotionRefused: when an item has not passed, a version would go backwards, or a
-        published version would get a second content.
+    :raises PromotionRefused: when the repository no longer holds what the order expects, an item
+        has not passed, a version would go backwards, or a published version would get a second
+        content.
     :raises FarmFault: when a file of the new snapshot is missing or damaged.
     """
     with _at_desk(order.repository, desk):
         settle(order.repository, desk=desk)
         current = desk.snapshots.current(order.repository)
+        check_previous(order, current)
         held = _already_held(order, current, desk=desk)
         if held:
             return held

@@ -27,6 +27,7 @@ from farm.place import overlay
 from farm.release import checks
 from farm.release.candidate import Candidate, merge
 from farm.release.chain import check_way, downstream
+from farm.release.conditions import check_released_to
 from farm.release.gates import HowtoFile, Unit
 from farm.release.order import Desk, Order, Outcome
 from farm.release.presence import Presence
@@ -89,13 +90,16 @@ class Workshop:
         return BuildStore(self.layout)
 
     def key(self, repository: str) -> Key:
-        """Give the key that signs a repository, making it on first use.
+        """Give the key that signs a repository; one is made before the first publication only.
 
-        :raises FarmError: when a configured key is missing, expired or revoked.
+        :raises FarmError: when the key is missing, expired or revoked.
         """
         configured = self.workspace.repository(repository).key
         owner = f"{self.workspace.name} {repository} repository"
-        return Keys(self.layout.keys).key(repository, fingerprint=configured, owner=owner)
+        current = self.snapshots.current(repository)
+        trusted = current.fingerprint if current else ""
+        return Keys(self.layout.keys).key(repository, fingerprint=configured, owner=owner,
+                                          trusted=trusted)  # fmt: skip
 
     def close(self) -> None:
         """Be at work no longer: another process may clean up now."""
@@ -221,7 +225,11 @@ class Workshop:
         return plan.closure(chosen)
 
     def candidate(self, repository: str, builds: Iterable[Build]) -> Candidate:
-        """Make the candidate of a repository from builds, or find it ready."""
+        """Make the candidate of a repository from builds, or find it ready.
+
+        :raises InputError: when the repository takes over what another one holds.
+        """
+        check_released_to(self.workspace, repository)
         current = self.snapshots.current(repository)
         chosen = merge(builds)
         content = Content(self.workspace.name, tuple(chosen.values()))
@@ -294,13 +302,15 @@ class Workshop:
                     self.layout.receipts)  # fmt: skip
 
     def order(
-        self, repository: str, builds: Iterable[Build], *, howtos: Sequence[HowtoFile], kind: Kind
-    ) -> Order:
+        self, repository: str, builds: Iterable[Build], *, howtos: Sequence[HowtoFile], kind: Kind,
+        expected_previous: str | None = None,
+    ) -> Order:  # fmt: skip
         """Say what shall become of a repository."""
         return Order(
             repository, Content(self.workspace.name, tuple(builds)),
             [str(gate) for gate in self.workspace.repository(repository).gates],
             lambda: self.key(repository), kind, howtos, self.check_inputs(),
+            expected_previous=expected_previous,
         )  # fmt: skip
 
     def howtos(self, units: Iterable[Unit]) -> tuple[HowtoFile, ...]:
@@ -309,21 +319,29 @@ class Workshop:
             howto for unit in units for howto in checks.howto_files(unit, self.workspace.root)
         )
 
-    def publish(self, repository: str, candidate: Candidate) -> Outcome:
+    def publish(
+        self, repository: str, candidate: Candidate, *, expected_previous: str | None = None
+    ) -> Outcome:
         """Let a repository hold a candidate, if its gates have opened.
 
-        :raises PromotionRefused: when they have not.
+        :param expected_previous: see :attr:`farm.release.order.Order.expected_previous`.
+        :raises InputError: when the repository takes over what another one holds.
+        :raises PromotionRefused: when they have not, or it holds something unexpected by now.
         """
+        check_released_to(self.workspace, repository)
         builds = list(candidate.builds.values())
         howtos = self.howtos(candidate.units)
-        order = self.order(repository, builds, howtos=howtos, kind=Kind.PUBLISH)
+        order = self.order(repository, builds, howtos=howtos, kind=Kind.PUBLISH,
+                           expected_previous=expected_previous)  # fmt: skip
         return self._done(promote(order, desk=self.desk))
 
-    def promote(self, source: str, to: str) -> Outcome:
+    def promote(self, source: str, to: str, *, expected: str | None = None) -> Outcome:
         """Let a repository take over what another one holds, if its gates have opened for that.
 
+        :param expected: the id of what the source must hold; None for whatever it holds.
         :raises InputError: when farm.toml does not let it take over from there.
-        :raises PromotionRefused: when something has not passed.
+        :raises PromotionRefused: when something has not passed, or the source holds something
+            else than expected.
         """
         check_way(self.workspace, source, to=to)
         snapshot = self.snapshots.current(source)
@@ -331,6 +349,12 @@ class Workshop:
             raise PromotionRefused(
                 f"{source} holds nothing yet, so there is nothing to promote to {to}.",
                 hint=f"Release something first: pytest --release {source}",
+            )
+        if expected not in (None, snapshot.id):
+            raise PromotionRefused(
+                f"{source} holds {snapshot.id} by now, and not {expected}, which was to be "
+                f"promoted to {to}.",
+                hint=f"To promote what it holds now: farm promote {source} {to}",
             )
         builds = self.builds_of(snapshot)
         howtos = self.howtos(Unit(each.package, each.target) for each in builds)

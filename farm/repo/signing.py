@@ -93,7 +93,9 @@ class Keys:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
 
-    def key(self, repository: str, *, fingerprint: str | None, owner: str) -> Key:
+    def key(
+        self, repository: str, *, fingerprint: str | None, owner: str, trusted: str = ""
+    ) -> Key:
         """Give the key of a repository; without a fingerprint, make one on first use.
 
         What is made is Ed25519, without passphrase and without end: every apt since Debian 9
@@ -101,7 +103,9 @@ class Keys:
 
         :param fingerprint: of a key in the user's own keyring.
         :param owner: who the key of a repository speaks for.
-        :raises InputError: when the configured key is missing, expired or revoked.
+        :param trusted: the fingerprint of what signs the repository now, empty when it was never
+            published; without another fingerprint only that one signs it, and none is made.
+        :raises InputError: when the configured or trusted key is missing, expired or revoked.
         """
         check_repository(repository)
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -109,6 +113,8 @@ class Keys:
             self.root.chmod(0o700)
         if fingerprint:
             return self._configured(repository, fingerprint)
+        if trusted:
+            return self.recorded(repository, fingerprint=trusted, own=True)
         return self._own(repository, owner)
 
     def recorded(self, repository: str, *, fingerprint: str, own: bool) -> Key:
@@ -181,8 +187,10 @@ def _refuse(repository: str, listed: Listed | None, *, home: Home, wanted: str) 
     key = f"The key{wanted and ' '}{wanted} of repository {repository!r}"
     if listed is None and home.own:
         raise InputError(
-            f"{key} is not in {home.path}.",
-            hint="Restore that folder from a backup: a new key means new trust on every client.",
+            f"{key} is not in {home.path}; users trust only that one.",
+            hint="Put that folder back from your copy. Or make a key in your own keyring and name "
+            f'it in farm.toml: [repository."{repository}"] key = "FINGERPRINT"; every user has to '
+            "install the new one.",
         )
     if listed is None:
         raise InputError(

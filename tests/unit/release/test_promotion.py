@@ -205,6 +205,29 @@ def test_a_second_identical_promotion_says_that_nothing_is_to_do(bench: Bench) -
     assert len(bench.ledger.publications()) == 1
 
 
+def test_two_orders_made_from_the_same_state_do_not_undo_each_other(bench: Bench) -> None:
+    first = bench.publish("1.0")
+    theirs, ours = (
+        dataclasses.replace(bench.order("1.1", text=text), expected_previous=first.id)
+        for text in ("theirs", "ours")
+    )
+    bench.pass_all(theirs)
+    bench.pass_all(ours)
+    published = promote(theirs, desk=bench.desk).snapshot
+    with pytest.raises(PromotionRefused, match="Somebody else has published to production") as no:
+        promote(ours, desk=bench.desk)
+    assert no.value.hint.startswith("Run the same command again")
+    assert bench.snapshots.current("production") == published
+
+
+def test_an_order_that_expects_an_empty_repository_is_refused_by_a_full_one(bench: Bench) -> None:
+    order = dataclasses.replace(bench.order("1.0"), expected_previous="")
+    bench.pass_all(order)
+    assert promote(order, desk=bench.desk).changed
+    with pytest.raises(PromotionRefused, match="while this run went on"):
+        promote(order, desk=bench.desk)
+
+
 def test_a_new_key_publishes_the_same_content_anew(bench: Bench) -> None:
     bench.publish("1.0")
     assert promote(bench.order("1.0", key="K2"), desk=bench.desk).changed
