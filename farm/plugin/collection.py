@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from farm.config.settings import Workspace
 from farm.model.target import Target
 from farm.plugin import howto_fixtures
 from farm.plugin.context import CONTEXT, WORKSPACE, ReleaseRun
-from farm.plugin.items import HOWTO, facts_of, howto_package, make_schedule
+from farm.plugin.items import facts_of, howto_package, make_schedule
 from farm.plugin.prose import collect_prose
 from farm.plugin.scheduler import order_items
 from farm.plugin.verdicts import VERDICTS
 from farm.release.gates import Unit
 
 _TRIAL = "farm_trial"
+_CHECKS = pytest.StashKey[dict[str, str]]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -72,9 +73,37 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "release": [run.repository if run else "no release"],
         _TRIAL: [unit for unit in units if unit.package == about],
     }
-    for name in _wanted(metafunc, values):
+    wanted = _wanted(metafunc, values)
+    problem = _howto_problem(metafunc, wanted) if about in workspace.packages else ""
+    problem = problem or _check_problem(metafunc, wanted)
+    if problem:  # a test that no gate would notice; this way every worker tells it properly
+        pytest.fail(f"{metafunc.definition.nodeid} {problem}", pytrace=False)
+    for name in wanted:
         ids = [str(value.target if name == _TRIAL else value) for value in values[name]]
         metafunc.parametrize(name, values[name], indirect=True, ids=ids)
+
+
+def _howto_problem(metafunc: pytest.Metafunc, wanted: Collection[str]) -> str:
+    if not metafunc.definition.path.match("test_*.py"):
+        return "is not taken for a HOWTO: call its file test_NAME.py."
+    if _TRIAL not in wanted:
+        return (
+            "asks for neither 'host' nor 'package', so it tries no package on any target: let it "
+            "use one of the two."
+        )
+    return ""
+
+
+def _check_problem(metafunc: pytest.Metafunc, wanted: Collection[str]) -> str:
+    mark = metafunc.definition.get_closest_marker("farm_gate")
+    if mark is None or not mark.args or not wanted:
+        return ""
+    known = metafunc.config.stash.setdefault(_CHECKS, {})
+    name, nodeid = f"{mark.args[0]}/{metafunc.definition.name}", metafunc.definition.nodeid
+    other = known.setdefault(name, nodeid)
+    if other == nodeid:
+        return ""
+    return f"and {other} are one check of the {mark.args[0]} gate: give one of them another name."
 
 
 def _wanted(metafunc: pytest.Metafunc, names: Iterable[str]) -> list[str]:
@@ -94,7 +123,6 @@ def pytest_collection_modifyitems(
     run = config.stash.get(CONTEXT, None)
     root = config.stash[WORKSPACE].root
     _leave_out_others(config, items, root)
-    _refuse_unknown(config, items)
     whole = [(item, facts) for item in items if run and (facts := facts_of(item, root))]
     yield
     if run is None or config.option.collectonly:
@@ -109,35 +137,6 @@ def pytest_collection_modifyitems(
         items[:] = order_items(items, schedule)
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def _refuse_unknown(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse what would be tried without any gate noticing.
-
-    :raises pytest.UsageError: for a HOWTO that is tried on no target, or in a file that is none,
-        and for two items with one name in the ledger.
-    """
-    workspace = config.stash[WORKSPACE]
-    seen: dict[str, str] = {}
-    for item in items:
-        facts = facts_of(item, workspace.root)
-        if facts is None and howto_package(item.path, workspace.root) in workspace.packages:
-            raise pytest.UsageError(
-                f"{item.nodeid} asks for neither 'host' nor 'package', so it tries no package on "
-                "any target: let it use one of the two."
-            )
-        if facts is None:
-            continue
-        if facts.gate == HOWTO and not item.path.match("test_*.py") and item.path.suffix == ".py":
-            raise pytest.UsageError(
-                f"{item.nodeid} is not taken for a HOWTO: call its file test_NAME.py."
-            )
-        other = seen.setdefault(facts.item, item.nodeid)
-        if other != item.nodeid:
-            raise pytest.UsageError(
-                f"{item.nodeid} and {other} are one item of the {facts.gate} gate: give one of "
-                "them another name."
-            )
 
 
 def _is_whole(session: pytest.Session) -> bool:
