@@ -5,6 +5,7 @@ The pytest plugin and the command line both stand on this, and on nothing below 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
@@ -67,6 +68,7 @@ class Workshop:
         self._archives: dict[Target, Archive] = {}
         self._grounds: dict[Target, Ground] = {}
         self._plan: Plan | None = None
+        self._in_use = contextlib.ExitStack()
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -103,12 +105,14 @@ class Workshop:
 
     def close(self) -> None:
         """Be at work no longer: another process may clean up now."""
+        self._in_use.close()
         self.presence.leave()
 
     def sweep(self) -> None:
         """Remove what killed processes left behind: temporary folders and overlays."""
         sweep(self.layout.temporary)
-        overlay.sweep(self.layout.environments, keep=Failures(self.layout).environments())
+        failures = Failures(self.layout)
+        overlay.sweep(self.layout.environments, is_kept=lambda n: n in failures.environments())
 
     def archive(self, target: Target) -> Archive:
         """Give the distribution's archive of a target, its indexes not older than allowed.
@@ -227,6 +231,8 @@ class Workshop:
     def candidate(self, repository: str, builds: Iterable[Build]) -> Candidate:
         """Make the candidate of a repository from builds, or find it ready.
 
+        Nobody prunes it before the next one is made, the workshop closed or the process ended.
+
         :raises InputError: when the repository takes over what another one holds.
         """
         check_released_to(self.workspace, repository)
@@ -239,7 +245,14 @@ class Workshop:
             content, repository=repository, origin=self.workspace.name, key=key,
             keep_from=current,
         )  # fmt: skip
+        self._use(snapshot)
         return self._candidate(snapshot, chosen, key)
+
+    def _use(self, snapshot: Snapshot) -> None:
+        with contextlib.ExitStack() as use:
+            use.enter_context(self.snapshots.using(snapshot))
+            self._in_use.close()
+            self._in_use = use.pop_all()
 
     def _candidate(self, snapshot: Snapshot, builds: dict[Unit, Build], key: Key) -> Candidate:
         keyring = self.layout.cache / "keyrings" / f"{key.fingerprint}.gpg"
