@@ -127,6 +127,8 @@ def pytest_collection_modifyitems(
     yield
     if run is None or config.option.collectonly:
         return
+    if session.testsfailed and not config.option.continue_on_collection_errors:
+        items.clear()  # pytest does so by itself, but not in the workers of xdist
     if _is_whole(session):
         config.stash[VERDICTS].expect(whole)
     schedule = make_schedule(items, run, run.workshop.ledger.durations())

@@ -11,6 +11,7 @@ from farm.model.verdict import State, Verdict
 from farm.plugin.context import ReleaseRun
 from farm.plugin.items import HOWTO, Facts
 from farm.release.gates import Unit
+from farm.release.inputs import check_inputs
 
 RECORDED = "farm_recorded"
 VERDICTS = pytest.StashKey["Verdicts"]()
@@ -25,7 +26,7 @@ class Verdicts:
         self._howtos = {
             (howto.unit, howto.path): howto for howto in run.workshop.howtos(run.units)
         }
-        self._inputs = run.workshop.check_inputs()
+        self._inputs = check_inputs(run.workspace)
 
     def _digest(self, facts: Facts) -> str:
         """Give the digest of what an item looks at, if that is there; builds nothing."""

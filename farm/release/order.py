@@ -29,7 +29,8 @@ def login_name() -> str:
         return f"uid-{os.getuid()}"
 
 
-def _version() -> str:
+def farm_version() -> str:
+    """Give the version of the farm."""
     try:
         return metadata.version("packaging-farm")
     except metadata.PackageNotFoundError:
@@ -69,7 +70,7 @@ class Desk:
     locks: Path
     receipts: Path
     who: str = field(default_factory=login_name)
-    farm: str = field(default_factory=_version)
+    farm: str = field(default_factory=farm_version)
     inspect: Inspect = inspect
     now: Callable[[], datetime] = _now
     step: Callable[[str], None] = _go_on

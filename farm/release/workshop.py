@@ -13,7 +13,7 @@ from pathlib import Path
 
 from farm.base.activity import Tell, tell_nobody
 from farm.base.errors import FarmFault, PromotionRefused
-from farm.base.files import digest_of, sweep, write_atomically
+from farm.base.files import sweep, write_atomically
 from farm.build.builder import Builder, Ground
 from farm.build.chroots import Base, Chroots
 from farm.build.dependencies import Dependencies
@@ -30,6 +30,7 @@ from farm.release.candidate import Candidate, merge
 from farm.release.chain import check_way, downstream
 from farm.release.conditions import check_released_to
 from farm.release.gates import HowtoFile, Unit
+from farm.release.inputs import check_inputs
 from farm.release.order import Desk, Order, Outcome
 from farm.release.presence import Presence
 from farm.release.promotion import promote, rollback
@@ -299,15 +300,6 @@ class Workshop:
 
     # Publishing.
 
-    def check_inputs(self) -> dict[str, str]:
-        """Give the digests of the policies that decide how checks end, by gate and check."""
-        policy = self.workspace.policy
-        levels = {each.name: each.lintian for each in self.workspace.packages.values()}
-        return {
-            "repository/dependencies": digest_of(["dependencies", policy.dependencies])[:32],
-            "repository/lint": digest_of(["lint", policy.lintian, levels])[:32],
-        }
-
     @cached_property
     def desk(self) -> Desk:
         """Where publications are made."""
@@ -322,7 +314,7 @@ class Workshop:
         return Order(
             repository, Content(self.workspace.name, tuple(builds)),
             [str(gate) for gate in self.workspace.repository(repository).gates],
-            lambda: self.key(repository), kind, howtos, self.check_inputs(),
+            lambda: self.key(repository), kind, howtos, check_inputs(self.workspace),
             expected_previous=expected_previous,
         )  # fmt: skip
 

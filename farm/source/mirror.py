@@ -82,7 +82,8 @@ def find_mirror(
     address = _check_address(mirror)
     found_suites = [Suite(address, name, components) for name in suites or (distribution,)]
     if security:
-        found_suites.append(Suite(_check_address(security), f"{distribution}-security", components))
+        name = f"{distribution}-security"
+        found_suites.append(Suite(_check_address(security), name, components))
     return Mirror(tuple(found_suites), keyring or ARCHIVE_KEYRING)
 
 
