@@ -110,14 +110,14 @@ class Collector:
         listed = dict(rows)
         if len(rows) != len(listed) or changes.name in listed:
             raise BuildFailed(f"{changes.name} lists a file twice, or itself")
+        if len(rows) > _FILES:
+            raise BuildFailed(f"{changes.name} lists {len(rows)} files, more than {_FILES}")
         strange = sorted(name for name in listed if not _LISTED.fullmatch(name))
         if strange:
             raise BuildFailed(
                 f"{changes.name} lists {', '.join(strange[:3])}, which is not called as "
                 "a package, a .buildinfo file or an archive of a build is"
             )
-        if len(rows) > _FILES:
-            raise BuildFailed(f"{changes.name} lists {len(rows)} files, more than {_FILES}")
         return listed
 
     def _read(self, file: StoredFile) -> BinaryPackage:

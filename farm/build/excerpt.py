@@ -47,9 +47,7 @@ _FAILED_TARGET = re.compile(r"^make(?:\[(\d+)\])?: \*\*\* (?!Waiting)")
 # debhelper shows logs of configure and of tests: debhelper(7), DH_QUIET.
 _DUMP = re.compile(r"^==> (?:.*/)?(?:config\.log|CMakeCache\.txt|meson-log\.txt) <==")
 _DUMP_END = re.compile(r"^(?:==> |dh_|make)")
-_HARMLESS = re.compile(
-    r"\b(?:0 (?:errors|failures|failed)|checking .*\.\.\. |-Werror|\(ignored\))"
-)
+_HARMLESS = re.compile(r"^#\s|\b0 (?:errors|failures|failed)\b|^checking .*\.\.\. |\(ignored\)$")
 
 
 def excerpt(log: Path) -> str:

@@ -190,6 +190,8 @@ def edited(command: str) -> str:
     ("s, hostile_1.0_amd64.deb$, ../../etc/passwd,", "cannot be read"),
     ("s, hostile_1.0_amd64.deb$, /etc/passwd,", "cannot be read"),
     ("s, hostile_1.0_amd64.deb$, .hidden.deb,", "cannot be read"),
+    ("s, hostile_1.0_amd64.deb$, log,", "which is not called as a package"),
+    ("s, hostile_1.0_amd64.deb$, build.json,", "which is not called as a package"),
     ("/^Checksums-Sha256/d", "cannot be read"),
     ("s, hostile_1.0_amd64.deb$, hostile_1.0_amd64.changes,", "lists a file twice, or itself"),
     ("/buildinfo$/d", "left no .buildinfo file"),
@@ -201,8 +203,9 @@ def test_a_changes_file_that_lies(workspace: BuildWorkspace, command: str, why: 
 
 
 @pytest.mark.parametrize(("command", "why"), [
-    ("perl -e 'print qq(Checksums-Sha256:\\n); printf qq( %064d 1 f%d\\n), $_, $_ for 1..20000' "
-     "> new; mv new hostile_1.0_amd64.changes", "lists 20000 files, more than 10000"),
+    ("perl -e 'print qq(Checksums-Sha256:\\n);"
+     " printf qq( %064d 1 f%d_1.deb\\n), $_, $_ for 1..20000' > new; "
+     "mv new hostile_1.0_amd64.changes", "lists 20000 files, more than 10000"),
     ("truncate -s 32M new; mv new hostile_1.0_amd64.changes", "16777216 are allowed"),
     ("ln -sf /etc/passwd hostile_1.0_amd64.changes", "it is a link"),
 ])  # fmt: skip
@@ -215,12 +218,12 @@ def test_a_changes_file_that_is_none(workspace: BuildWorkspace, command: str, wh
 def test_a_package_that_is_larger_than_the_disk_allows(workspace: BuildWorkspace) -> None:
     # It takes no room where it was made, and would take much where it is copied to.
     digest = "$(head -c 15M /dev/zero | sha256sum | cut -c 1-64)"
-    command = (f"for n in 1 2 3; do truncate -s 15M x$n.deb; done; d={digest}; "
-               '(echo Checksums-Sha256:; for n in 1 2 3; do echo " $d 1 x$n.deb"; done) > new; '
-               "mv new hostile_1.0_amd64.changes")  # fmt: skip
+    command = (f"for n in 1 2 3; do truncate -s 15M x${{n}}_1.deb; done; d={digest}; "
+               '(echo Checksums-Sha256:; for n in 1 2 3; do echo " $d 1 x${n}_1.deb"; done) '
+               "> new; mv new hostile_1.0_amd64.changes")  # fmt: skip
     workspace.write(NAME, after=late(command))
     error, _ = workspace.fail(NAME, build_disk="32 MiB")
-    assert "x3.deb has 15728640 bytes" in error.brief
+    assert "x3_1.deb has 15728640 bytes" in error.brief
 
 
 def test_a_package_that_is_no_package(workspace: BuildWorkspace) -> None:
