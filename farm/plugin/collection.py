@@ -107,11 +107,14 @@ def _check_problem(metafunc: pytest.Metafunc, wanted: Collection[str]) -> str:
 
 
 def _wanted(metafunc: pytest.Metafunc, names: Iterable[str]) -> list[str]:
-    """Choose what a test asks for without saying itself what it shall be."""
+    """Choose what a test asks the farm for: neither parameters nor fixtures of its own."""
     own: set[str] = set()
     for mark in metafunc.definition.iter_markers("parametrize"):
         argnames = mark.args[0] if mark.args else mark.kwargs["argnames"]
         own.update(argnames.replace(",", " ").split() if isinstance(argnames, str) else argnames)
+    for name, definitions in metafunc._arg2fixturedefs.items():
+        if not definitions[-1].func.__module__.startswith("farm.plugin."):
+            own.add(name)
     return [name for name in names if name in metafunc.fixturenames and name not in own]
 
 

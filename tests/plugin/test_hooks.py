@@ -122,8 +122,40 @@ def test_howtos_of_packages_that_are_not_released_are_left_out(
 
 def test_a_howto_that_tries_no_package_is_refused(pytester: pytest.Pytester, root: Path) -> None:
     write(root / "howtos/sipsak/test_sipsak.py", "def test_plain(): pass")
+    result = pytester.runpytest("howtos")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
     sentence = "howtos/sipsak/test_sipsak.py::test_plain asks for neither 'host' nor 'package'"
-    assert refused(pytester, "howtos").startswith(sentence)
+    assert sentence in said(result)
+    assert "Traceback" not in said(result)
+
+
+def test_a_test_may_have_parameters_and_fixtures_of_these_names(
+    pytester: pytest.Pytester, root: Path
+) -> None:
+    write(root / "checks/conftest.py", FIXTURE_OF_ONES_OWN)
+    write(
+        root / "checks/test_own.py",
+        """import pytest
+
+@pytest.mark.parametrize(("release", "other"), [(1, 2), (3, 4)])
+def test_parameters(release, other): assert other == release + 1
+
+@pytest.mark.parametrize("job, other", [(1, 2)])
+def test_more(job, other): assert other == job + 1
+
+def test_fixture(released): assert released == "mine"
+""",
+    )
+    pytester.runpytest("checks").assert_outcomes(passed=4)
+
+
+FIXTURE_OF_ONES_OWN = """
+import pytest
+
+@pytest.fixture
+def released():
+    return "mine"
+"""
 
 
 # Without a release.
