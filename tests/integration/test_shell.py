@@ -188,9 +188,16 @@ def test_what_is_piped_is_passed_on_as_it_is(workspace: BuildWorkspace, failure:
 # Several at once.
 
 
+def namespace_of(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/ns/mnt").readlink())
+    except PermissionError:  # the first process of a sandbox lets nobody but root look
+        return ""
+
+
 def test_two_shells_are_in_the_same_place(open_shell: Opener, workspace: BuildWorkspace) -> None:
     first, second = open_shell(), open_shell()
-    namespaces = {os.readlink(f"/proc/{pid}/ns/mnt") for pid in workspace.processes()}  # noqa: PTH115
+    namespaces = {place for pid in workspace.processes() if (place := namespace_of(pid))}
     assert len(namespaces) == 1  # so it is mounted once
     first.do("echo 1 > note; sleep 1000 & echo $! > pid")
     assert second.do("cat note") == "1\n"
