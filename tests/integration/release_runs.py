@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess  # noqa: TID251 - runs that are killed by their process id
@@ -14,8 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+from farm.base.files import read_json
 from farm.base.run import environment, run
 
 RUN = timedelta(minutes=5)
@@ -118,11 +121,18 @@ class Running:
             assert self._process.poll() is None, f"It ended before {what}:\n{self.output}"
             return False
 
-        wait_until(happened, what=what, pause=0.002)
+        wait_until(happened, what=what, seconds=180, pause=0.002)
 
     def wait_until_doing(self, what: str) -> None:
         """Wait until one of its processes says that it does something, such as ``compiling``."""
-        self.wait_until(lambda: is_doing(self._folder, what), what)
+        self.wait_until(
+            lambda: any(what in str(each["what"]) for each in activities(self._folder)), what
+        )
+
+    def wait_until_new(self, folder: Path, pattern: str) -> None:
+        """Wait until there is something in a folder that was not there before."""
+        before = set(folder.glob(pattern))
+        self.wait_until(lambda: bool(set(folder.glob(pattern)) - before), pattern)
 
     def wait(self) -> int:
         """Wait for its end; gives the exit status."""
@@ -130,25 +140,29 @@ class Running:
 
 
 def wait_until(
-    condition: Callable[[], bool], *, what: str, seconds: float = 60, pause: float = 0.05
+    condition: Callable[[], bool],
+    *,
+    what: str,
+    seconds: float = 60,
+    pause: float = 0.05,
+    told: Callable[[], str] = str,
 ) -> None:
-    """Wait for something, with a bound."""
+    """Wait for something, with a bound.
+
+    :param told: says at the end of a vain wait how things stand.
+    """
     clock = threading.Event()
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain for: {what}"
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for: {what} {told()}"
         clock.wait(pause)
 
 
-def is_doing(folder: Path, what: str) -> bool:
-    """Say whether a process of a run in this workspace says that it does something."""
+def activities(folder: Path) -> Iterator[dict[str, Any]]:
+    """Give what the processes of all runs in a workspace say that they do."""
     for path in folder.glob(".farm/runs/*/*.activity"):
-        try:
-            if what in path.read_text():
-                return True
-        except FileNotFoundError:
-            continue
-    return False
+        with contextlib.suppress(FileNotFoundError):  # it has just ended
+            yield dict(read_json(path))
 
 
 def processes_in(folder: Path) -> Iterator[tuple[int, str]]:

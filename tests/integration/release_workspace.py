@@ -97,6 +97,10 @@ class DemoWorkspace:
         make = f"packages/{name}/debian/make.sh"
         self.put(make, "echo 'words.c:1: error: no such word' >&2\nexit 3\n")
 
+    def slow_build(self, name: str, seconds: int) -> None:
+        """Make a package take its time to build."""
+        self.put(f"packages/{name}/debian/make.sh", f"sleep {seconds}\n{MAKE[name]}")
+
     def mend_build(self, name: str) -> None:
         """Take back what :meth:`break_build` did."""
         self.put(f"packages/{name}/debian/make.sh", MAKE[name])

@@ -70,9 +70,14 @@ def test_a_second_run_has_nothing_to_do_and_says_so(
     ]
 
 
-def test_without_workers_the_same_is_released(
+def test_any_subset_pulls_what_it_needs_and_without_workers_the_same_is_released(
     first_release: FirstRelease, fresh_demo: DemoWorkspace
 ) -> None:
+    ran = fresh_demo.release("howtos/demo-choir.md", workers=0).expect()
+    assert list(ran.items) == [f"howto[{TARGET}]"]
+    assert len(fresh_demo.builds()) == len(ALL)
+    assert fresh_demo.current() == ""
+    assert "rc was not published by this run." in ran.output
     fresh_demo.release(workers=0).expect()
     assert fresh_demo.held() == ALL
     assert fresh_demo.keys() == first_release[0].keys()
@@ -80,28 +85,22 @@ def test_without_workers_the_same_is_released(
     assert fresh_demo.current().split("-")[1] == first_release[0].current().split("-")[1]
 
 
-def test_any_subset_pulls_what_it_needs(fresh_demo: DemoWorkspace) -> None:
-    ran = fresh_demo.release("howtos/demo-choir.md", workers=0).expect()
-    assert list(ran.items) == [f"howto[{TARGET}]"]
-    assert len(fresh_demo.builds()) == len(ALL)
-    assert fresh_demo.current() == ""
-    assert "rc was not published by this run." in ran.output
-
-
 def test_publishing_alone_is_refused_until_the_gates_have_opened(
-    fresh_demo: DemoWorkspace,
+    released_demo: DemoWorkspace,
 ) -> None:
-    ran = fresh_demo.release("release_tests/test_publish.py").expect(1)
+    before = released_demo.current()
+    released_demo.set_version("demo-clock", "1.1")
+    ran = released_demo.release("release_tests/test_publish.py").expect(1)
     assert ran.items["test_publish[rc]"].message.startswith(
         "rc may not be replaced, because the build and repository gates have not opened"
     )
-    assert fresh_demo.current() == ""
+    assert released_demo.current() == before
     # In the order in which they are given here, the last would come first.
-    fresh_demo.release(
+    released_demo.release(
         "release_tests/test_publish.py", "release_tests/test_repository.py",
         "release_tests/test_build.py",
     ).expect()  # fmt: skip
-    assert fresh_demo.held() == ALL
+    assert released_demo.held() == {**ALL, "demo-clock": "1.1"}
 
 
 def test_without_a_release_the_items_explain_themselves(fresh_demo: DemoWorkspace) -> None:

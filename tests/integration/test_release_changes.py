@@ -36,15 +36,6 @@ def test_a_change_rebuilds_what_is_built_with_it(released_demo: DemoWorkspace) -
     assert released_demo.held()["demo-speaker"] == "1.0"
 
 
-def test_a_change_that_is_taken_back_needs_no_build(released_demo: DemoWorkspace) -> None:
-    held, builds = released_demo.current(), released_demo.builds()
-    released_demo.set_version("demo-clock", "1.1")
-    released_demo.set_version("demo-clock", "1.0")
-    ran = released_demo.release().expect()
-    assert "Nothing to do" in ran.output
-    assert (released_demo.current(), released_demo.builds()) == (held, builds)
-
-
 def test_a_package_that_is_no_longer_listed_leaves_the_repository(
     released_demo: DemoWorkspace,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,28 @@ from tests.integration.release_workspace import TARGET, DemoWorkspace
 WORDS = f"demo-words@{TARGET}"
 
 
+def break_words(workspace: DemoWorkspace) -> DemoWorkspace:
+    """Make a new version of demo-words that does not build, and one of demo-clock that does."""
+    workspace.set_version("demo-words", "1.1")
+    workspace.break_build("demo-words")
+    workspace.set_version("demo-clock", "1.1")
+    return workspace
+
+
 @pytest.fixture
 def broken(released_demo: DemoWorkspace) -> DemoWorkspace:
-    """A workspace in which the new version of demo-words does not build; the clock's does."""
-    released_demo.set_version("demo-words", "1.1")
-    released_demo.break_build("demo-words")
-    released_demo.set_version("demo-clock", "1.1")
-    return released_demo
+    """A workspace in which a package does not build."""
+    return break_words(released_demo)
+
+
+@pytest.fixture(scope="module")
+def failed(
+    tmp_path_factory: pytest.TempPathFactory, first_release: tuple[DemoWorkspace, Ran]
+) -> Iterator[tuple[DemoWorkspace, Ran]]:
+    """A workspace in which a package does not build, and how its release ended."""
+    workspace = break_words(first_release[0].copy_to(tmp_path_factory.mktemp("failed") / "demo"))
+    yield workspace, workspace.release()
+    workspace.remove()
 
 
 def outcomes(ran: Ran, package: str) -> set[str]:
@@ -28,12 +44,10 @@ def outcomes(ran: Ran, package: str) -> set[str]:
 
 
 def test_a_broken_package_blocks_those_that_need_it_and_nothing_else(
-    broken: DemoWorkspace,
+    failed: tuple[DemoWorkspace, Ran],
 ) -> None:
-    before = broken.current()
-    ran = broken.release().expect(1)
-    failed = ran.having("failed")
-    assert list(failed) == [f"test_build[{WORDS}]"]
+    ran = failed[1].expect(1)
+    assert list(ran.having("failed")) == [f"test_build[{WORDS}]"]
     blocked = f"skipped blocked by {WORDS}"
     # demo-speaker needs it to build; what needs demo-speaker only to run is built and tried as
     # far as that goes without it.
@@ -45,11 +59,13 @@ def test_a_broken_package_blocks_those_that_need_it_and_nothing_else(
     assert outcomes(ran, "demo-clock") == {"passed"}
     assert ran.items["test_publish[rc]"].message == f"blocked by {WORDS}"
     assert f"checks are blocked by {WORDS}" in ran.output
-    assert broken.current() == before
+    assert set(failed[0].held().values()) == {"1.0"}
 
 
-def test_the_report_shows_what_went_wrong_and_where_to_look(broken: DemoWorkspace) -> None:
-    ran = broken.release("release_tests/test_build.py").expect(1)
+def test_the_report_shows_what_went_wrong_and_where_to_look(
+    failed: tuple[DemoWorkspace, Ran],
+) -> None:
+    ran = failed[1]
     assert f"{WORDS} does not build: dpkg-buildpackage -us -uc -b ended with" in ran.output
     assert "words.c:1: error: no such word" in ran.output
     assert f"Look inside with: farm shell {WORDS}" in ran.output
@@ -58,10 +74,19 @@ def test_the_report_shows_what_went_wrong_and_where_to_look(broken: DemoWorkspac
     assert "words.c:1: error: no such word" in log.read_text()
 
 
+def test_what_failed_is_tried_once_in_a_run(failed: tuple[DemoWorkspace, Ran]) -> None:
+    # Many items need it, in two workers; each failed try would have kept an environment.
+    (kept,) = failed[0].environments()
+    assert kept.startswith("demo-words-")
+
+
 def test_it_is_repaired_in_its_source_and_released_by_the_same_command(
     broken: DemoWorkspace,
 ) -> None:
-    broken.release().expect(1)
+    for times in (1, 2):
+        broken.release("release_tests").expect(1)
+        assert len(broken.environments()) == times, "a new run tries it again"
+    kept = broken.environments()
     broken.mend_build("demo-words")
     ran = broken.release().expect()
     assert broken.held() == {
@@ -70,26 +95,10 @@ def test_it_is_repaired_in_its_source_and_released_by_the_same_command(
     }  # fmt: skip
     # What had nothing to do with it was not built again.
     assert ran.items[f"test_build[demo-clock@{TARGET}]"].is_recorded
-
-
-def test_the_environment_of_a_failed_build_stays_until_it_is_released(
-    broken: DemoWorkspace,
-) -> None:
-    broken.release("release_tests/test_build.py").expect(1)
-    kept = broken.environments()
-    assert [name.rpartition("-")[0] for name in kept] == ["demo-words"]
-    broken.mend_build("demo-words")
-    broken.release("release_tests/test_build.py").expect()
+    # Whoever wants to look into the failed builds may do so, until they are released.
     assert broken.environments() == kept
     broken.farm("gc", "--failed").expect()
     assert broken.leftovers() == []
-
-
-def test_what_failed_is_tried_once_in_a_run_and_again_in_the_next(broken: DemoWorkspace) -> None:
-    for times in (1, 2):
-        # Many items need it; each run tries it once.
-        broken.release("release_tests").expect(1)
-        assert len(broken.environments()) == times
 
 
 def test_a_howto_that_fails_shows_the_command_and_the_difference(

@@ -115,18 +115,20 @@ def test_a_circle_is_told_with_all_its_members(released_demo: DemoWorkspace) -> 
     ],
 )
 def test_a_mistake_in_the_options_is_told_at_once(
-    fresh_demo: DemoWorkspace, options: list[str], told: str
+    tmp_path: Path, options: list[str], told: str
 ) -> None:
-    ran = fresh_demo.pytest(*options).expect(USAGE)
+    workspace = DemoWorkspace(tmp_path).write()
+    ran = workspace.pytest(*options).expect(USAGE)
     assert told in ran.output
-    assert not fresh_demo.layout.runs.exists()
+    assert not workspace.layout.runs.exists()
 
 
-def test_all_mistakes_in_farm_toml_are_told_together(fresh_demo: DemoWorkspace) -> None:
-    fresh_demo.edit("farm.toml", "lintian", "lintain")
-    fresh_demo.edit("farm.toml", 'folder = "packages/demo-clock"', 'folder = "packages/demo-clok"')
-    fresh_demo.edit("farm.toml", '["build", "repository"]', '["build", "repo"]')
-    ran = fresh_demo.release().expect(USAGE)
+def test_all_mistakes_in_farm_toml_are_told_together(tmp_path: Path) -> None:
+    workspace = DemoWorkspace(tmp_path).write()
+    workspace.edit("farm.toml", "lintian", "lintain")
+    workspace.edit("farm.toml", 'folder = "packages/demo-clock"', 'folder = "packages/demo-clok"')
+    workspace.edit("farm.toml", '["build", "repository"]', '["build", "repo"]')
+    ran = workspace.release().expect(USAGE)
     assert "farm.toml has 3 mistakes." in ran.output
     for key in ("policy.lintain", "package.demo-clock.folder", "repository.rc.gates"):
         assert f"farm.toml: {key}" in ran.output
