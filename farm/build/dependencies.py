@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 from farm.base.activity import Tell
@@ -19,8 +20,7 @@ from farm.source.archive import Archive
 from farm.source.package import build_depends
 
 _ESSENTIAL = ("build-essential", "fakeroot")
-# Nearly every source package asks for it, so it is a layer that others are put on.
-_FREQUENT = (*_ESSENTIAL, "debhelper")
+_COMMON = (*_ESSENTIAL, "debhelper")
 
 
 class Dependencies:
@@ -48,27 +48,30 @@ class Dependencies:
             view = AptView(self._layout, archive=self._archive, status=self._base.status,
                            extra=self._offer(own) if own else None)  # fmt: skip
             choices = _choose(view, words, own)
-            debs = [[each.name, each.version, each.architecture, choice.sha256]
-                    for each, choice in choices.items()]  # fmt: skip
-            write_json(cached, debs)
+            _keep(cached, choices)
         return choices
 
     def install(self, choices: Mapping[Deb, Choice]) -> Layered:
-        """Give layers with exactly these packages."""
-        self._warm()
+        """Give layers with exactly these packages.
+
+        What nearly every build asks for is a layer of its own, which others are put on.
+        """
+        ready = self._layers.find(self._base, choices)
+        if ready:
+            return ready
+        common = self._resolve_common()
+        if set(common.values()) < set(choices.values()):
+            self._layers.ensure(self._base, common)
         return self._layers.ensure(self._base, choices)
 
-    def _warm(self) -> None:
-        """Have the layers ready that nearly every build starts from."""
-        for names in (_ESSENTIAL, _FREQUENT):
-            cached = self._layout.cache / "resolutions" / f"{self._digest(list(names))}.json"
-            choices = self._recall(cached, {})
-            if choices is None:
-                view = AptView(self._layout, archive=self._archive, status=self._base.status)
-                choices = _choose(view, ["install", *names], {})
-                write_json(cached, [[each.name, each.version, each.architecture, choice.sha256]
-                                    for each, choice in choices.items()])  # fmt: skip
-            self._layers.ensure(self._base, choices)
+    def _resolve_common(self) -> dict[Deb, Choice]:
+        cached = self._layout.cache / "resolutions" / f"{self._digest(list(_COMMON))}.json"
+        choices = self._recall(cached, {})
+        if choices is None:
+            view = AptView(self._layout, archive=self._archive, status=self._base.status)
+            choices = _choose(view, ["install", *_COMMON], {})
+            _keep(cached, choices)
+        return choices
 
     def _digest(self, parts: object) -> str:
         return digest_of([self._archive.identity(), self._base.key, parts])[:32]
@@ -107,6 +110,10 @@ class Dependencies:
             with contextlib.suppress(FileExistsError):
                 link_or_copy(each.file.path, folder / each.file.name)
         return flat_repository(folder, stanzas=[_stanza(each) for each in own.values()])
+
+
+def _keep(path: Path, choices: Mapping[Deb, Choice]) -> None:
+    write_json(path, [[*astuple(deb), choice.sha256] for deb, choice in choices.items()])
 
 
 def _choose(

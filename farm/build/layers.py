@@ -59,6 +59,11 @@ class Layers:
         self._layout = layout
         self._tell = tell
 
+    def find(self, base: Base, choices: Mapping[Deb, Choice]) -> Layered | None:
+        """Give a base with exactly these packages installed on it, if it is there already."""
+        wanted = frozenset(choice.identity for choice in choices.values())
+        return self._read(base, self._record_path(base, wanted))
+
     def ensure(self, base: Base, choices: Mapping[Deb, Choice]) -> Layered:
         """Give a base with exactly these packages installed on it.
 
