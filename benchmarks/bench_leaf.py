@@ -27,7 +27,11 @@ def measure(shop: Shop) -> Iterator[Ratio]:
     found = [_change(shop, f"1.0.{number}") for number in range(1, _TRIES + 1)]
     cost, building = min(found, key=lambda pair: pair[0].wall - pair[1])
     yield Ratio("release of a changed leaf package, -n 2", cost.wall, building, REQUIRED,
-                note=f"other: the build of {LEAF}; processor {cost.processor:.1f} s")  # fmt: skip
+                note=f"other: the build of {LEAF}; {_describe(cost)}")  # fmt: skip
+
+
+def _describe(cost: Cost) -> str:
+    return f"processor {cost.processor:.1f} s, others kept {cost.others:.1f} busy"
 
 
 def _change(shop: Shop, version: str) -> tuple[Cost, float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -76,24 +78,45 @@ def render_table(ratios: Iterable[Ratio]) -> str:
 
 @dataclass
 class Cost:
-    """What something cost: seconds on the clock, and of the processor in all its processes."""
+    """What something cost.
+
+    :param wall: seconds on the clock.
+    :param processor: seconds of the processor, in all its processes.
+    :param others: how many processors everybody else kept busy meanwhile. Beside many of them, the
+        clock says little.
+    """
 
     wall: float = 0.0
     processor: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.wall:.1f} s, processor {self.processor:.1f} s"
+    others: float = 0.0
 
 
 @contextmanager
 def costing() -> Iterator[Cost]:
     """Measure what the processes cost that are started, and waited for, in the block."""
     cost = Cost()
-    started, before = time.monotonic(), _processor_seconds()
+    started, own, all_ = time.monotonic(), _own_seconds(), _busy_seconds()
     yield cost
-    cost.wall, cost.processor = time.monotonic() - started, _processor_seconds() - before
+    cost.wall, cost.processor = time.monotonic() - started, _own_seconds() - own
+    cost.others = max(0.0, _busy_seconds() - all_ - cost.processor) / cost.wall
 
 
-def _processor_seconds() -> float:
+def _own_seconds() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
     return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def _busy_seconds() -> float:
+    """Give the seconds that all processors were busy since the machine started: proc(5)."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def compare(
+    name: str, ours: Cost, other: Cost, *, limit: Limit | None = None, note: str = ""
+) -> Iterator[Ratio]:
+    """Give the ratio on the clock, of which something may be required, and that of processors."""
+    yield Ratio(name, ours.wall, other.wall, limit, note)
+    busy = f"others kept {ours.others:.1f} and {other.others:.1f} processors busy meanwhile"
+    yield Ratio("... processor time", ours.processor, other.processor, note=busy)
