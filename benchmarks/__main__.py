@@ -11,7 +11,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import bench_leaf, bench_noop, bench_release, bench_scheduler, bench_start
+from benchmarks import (
+    bench_enter,
+    bench_leaf,
+    bench_noop,
+    bench_release,
+    bench_scheduler,
+    bench_start,
+)
 from benchmarks.ratio import Ratio, at_most_times, render_table
 from benchmarks.shop import Shop, make_shop
 from farm.base.errors import FarmError
@@ -32,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Shop], Iterator[Ratio]]] = {
     "noop": bench_noop.measure,
     "leaf": bench_leaf.measure,
     "start": bench_start.measure,
+    "enter": bench_enter.measure,
     "scheduler": _schedule,
 }
 
