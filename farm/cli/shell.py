@@ -39,9 +39,9 @@ def add_parser(subparsers: Subparsers) -> None:
         "are fine, and so is a new build meanwhile. The environment stays until it is released: "
         "farm gc --failed.",
         example="""
-$ farm shell sipcalc
-$ farm shell sipcalc@bookworm-amd64 --root
-$ farm shell sipcalc -- dpkg-buildpackage -us -uc -b
+farm shell sipcalc
+farm shell sipcalc@bookworm-amd64 --root
+farm shell sipcalc -- dpkg-buildpackage -us -uc -b
 """,
     )  # fmt: skip
     _add_options(parser)
