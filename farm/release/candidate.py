@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,7 +76,7 @@ class Candidate:
         """Write the entry of sources.list(5) for the candidate, in its deb822 form.
 
         :param tree: the path of the repository, where apt runs.
-        :param keyring: the path of the keyring, where apt runs.
+        :param keyring: the path of the keyring, where apt runs, or the key itself.
         """
         return (
             f"Types: deb\nURIs: file:{quote(tree)}\nSuites: {target.distribution}\n"
@@ -87,9 +89,19 @@ class Candidate:
         :raises FarmFault: when apt refuses the candidate's signature or indexes.
         """
         stanza = self.stanza(archive.target, tree=str(self.snapshot.path),
-                             keyring=str(self.keyring))  # fmt: skip
+                             keyring=_embed(self.keyring.read_bytes()))  # fmt: skip
         extra = Extra(stanza, self.label, self.snapshot.id)
         return AptView(layout, archive=archive, status=status, extra=extra)
+
+
+def _embed(keyring: bytes) -> str:
+    """Write a keyring as the value of ``Signed-By``: sources.list(5).
+
+    A path would be taken for several where it holds a space or a comma.
+    """
+    text = "\n ".join(textwrap.wrap(base64.b64encode(keyring).decode(), 64))
+    block = "PGP PUBLIC KEY BLOCK-----"
+    return f"\n -----BEGIN {block}\n .\n {text}\n -----END {block}"
 
 
 def merge(builds: Iterable[Build]) -> dict[Unit, Build]:
