@@ -40,19 +40,11 @@ class Summary:
         result = yield
         to = self._run.options.promote
         if to and not session.config.option.collectonly:
-            why = self._why_not(session)
-            if why:
-                self._refusal = f"{to} stays as it is: this run {why}."
-            else:
+            if session.exitstatus == pytest.ExitCode.OK and not self._blocked:
                 self._promote(session, to)
+            else:
+                self._refusal = f"{to} stays as it is: this run was not green."
         return result
-
-    def _why_not(self, session: pytest.Session) -> str:
-        if session.exitstatus != pytest.ExitCode.OK or self._blocked:
-            return "was not green"
-        if not self._run.is_published:  # what was there before may be another release
-            return f"has not published {self._run.repository}"
-        return ""
 
     def _promote(self, session: pytest.Session, to: str) -> None:
         try:
