@@ -133,6 +133,8 @@ sub run_command {
     }
     become($given{user});
     die_with_parent() if $given{join};
+    # Whoever starts the farm in the background, or with nohup(1), ignores some.
+    $SIG{$_} = 'DEFAULT' for qw(HUP INT QUIT PIPE TERM CHLD USR1 USR2);
     %ENV = %variables;
     exec { $command[0] } @command or print STDERR "$command[0]: $!\n";
     exit 127;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -58,6 +59,17 @@ def test_exit_statuses(overlay: Overlay, script: str, status: int) -> None:
 def test_a_program_that_is_not_there(overlay: Overlay) -> None:
     with pytest.raises(CommandError, match="no-such-program ended with exit status 127"):
         overlay.run(["no-such-program"], timeout=MINUTE)
+
+
+@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "TERM"])
+def test_signals_that_the_farm_ignores_are_not_ignored_inside(overlay: Overlay, name: str) -> None:
+    number = signal.Signals[f"SIG{name}"]
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        done = overlay.run(["sh", "-c", f"kill -{name} $$; echo on"], timeout=MINUTE, ok=None)
+    finally:
+        signal.signal(number, before)
+    assert (done.returncode, done.stdout) == (128 + number, "")
 
 
 def test_input_and_both_outputs(overlay: Overlay) -> None:

@@ -138,7 +138,7 @@ def test_the_terminal_is_a_proper_one(open_shell: Opener) -> None:
 
 def test_keys_reach_the_program_inside(open_shell: Opener) -> None:
     user = open_shell()
-    user.type("sh -c 'echo started; sleep 1000'\n")
+    user.type("sh -c 'echo started; exec sleep 1000'\n")
     user.see("started\n")
     user.type("\x03")
     user.see("$ ")
