@@ -51,7 +51,7 @@ class Progress:
         if waiting:
             names = " ".join(doing.worker for doing in waiting)
             lines.append(f"{names}: {waiting[0].what}" if not lines else f"{names}: waiting")
-        if self._reporter._tw.width_of_current_line:  # a line of dots, which pytest will go on with
+        if self._reporter._tw.width_of_current_line:  # dots, with which pytest goes on
             self._reporter.line("")
         for line in lines:
             self._reporter.write_line(f"farm | {line}", cyan=True)
