@@ -59,7 +59,7 @@ flock --nonblock 8 || exit
     echo $!
     exec 8>&- >/dev/null
     flock 9
-    kill -9 $(cat "/proc/$!/task/$!/children")
+    kill -9 $(cat "/proc/$!/task/$!/children") || kill -9 $!
     wait
 } &
 """
