@@ -21,6 +21,7 @@ from farm.config.workspace import load
 from farm.model.artifact import BinaryPackage, Build, StoredFile
 from farm.model.target import Target
 from farm.model.verdict import State, Verdict, item_id
+from farm.release.inputs import check_inputs
 from farm.release.survey import survey
 from farm.release.workshop import Workshop
 
@@ -128,7 +129,8 @@ class Sample:
         write_json(last, {"key": inputs.key, "inputs": inputs.record()})
         build = workshop.store.find(inputs.key, package=job.package, source=job.source)
         assert build
-        workshop.ledger.record(_passed(build))
+        decided_by = check_inputs(workshop.workspace)["build/build"]
+        workshop.ledger.record(_passed(build, decided_by))
         return build
 
     def fail(self, name: str, reason: str = "make ended with exit status 2") -> Failure:
@@ -146,9 +148,9 @@ class Sample:
             return failure
 
 
-def _passed(build: Build) -> Verdict:
+def _passed(build: Build, inputs: str) -> Verdict:
     item = item_id("build", "build", subject=build.name)
-    return Verdict(item, "build", State.PASSED, "", build.key, "", 1.0, WHEN, "run-1")
+    return Verdict(item, "build", State.PASSED, "", build.key, inputs, 1.0, WHEN, "run-1")
 
 
 def _stored(path: Path) -> StoredFile:
