@@ -147,7 +147,7 @@ def _install(layout: Layout, what: Installation, debs: Sequence[Deb], tree: Path
             layout.environments / name, layers=[what.base.tree], binds=binds
         ).create()
         try:
-            _install_in(overlay, what, own={deb.name for deb in debs if deb not in foreign})
+            _install_in(overlay, what)
             overlay.adopt(tree)
         finally:
             overlay.remove()
@@ -170,24 +170,24 @@ def _configure(folder: Path, what: Installation) -> None:
     (folder / "preferences").write_text(pin)
 
 
-def _install_in(overlay: Overlay, what: Installation, *, own: set[str]) -> None:
+def _install_in(overlay: Overlay, what: Installation) -> None:
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     overlay.run(["sh", "-c", _PREPARE], timeout=_INSTALL, env=env)
     try:
-        done = overlay.run([*_APT, *what.names], timeout=_INSTALL, env=env)
+        asked = overlay.run([*_APT, "--print-uris", *what.names], timeout=_INSTALL, env=env)
+        _check_origin(asked.stdout, set(what.candidate.binaries(what.unit.target)))
+        overlay.run([*_APT, *what.names], timeout=_INSTALL, env=env)
     except CommandError as error:
         raise InstallFailed(
             f"apt does not install {what.unit} in a fresh chroot.",
             details=error.details,
             hint="Read its dependencies and maintainer scripts in the lines above.",
         ) from error
-    _check_origin(done.stdout, own)
     overlay.run(["sh", "-c", _TIDY], timeout=_INSTALL)
 
 
 def _check_origin(text: str, own: set[str]) -> None:
-    """See that apt took the candidate's own packages: the archive may have twins."""
-    taken = re.findall(r"^Get:\d+ file:/farm/candidate \S+ \S+ (\S+) ", text, re.MULTILINE)
-    strange = sorted(own - set(taken))
-    if strange:
-        raise FarmFault(f"apt took {', '.join(strange)} from elsewhere than the candidate.")
+    """See that apt takes the candidate's own packages: the archive may have twins."""
+    for address, name in re.findall(r"^'([^']+)' (\S+)_\S+_\S+\.deb ", text, re.MULTILINE):
+        if name in own and not address.startswith("file:/farm/candidate/"):
+            raise FarmFault(f"apt would take {name} from {address} instead of the candidate.")
