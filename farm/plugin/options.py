@@ -59,7 +59,7 @@ def add_options(parser: pytest.Parser) -> None:
     )  # fmt: skip
     group.addoption(
         "--package", dest="farm_package", metavar="NAME", action="append",
-        help="only this package and what it needs to build; may be given again",
+        help="only this package and what it needs; may be given again",
     )  # fmt: skip
     group.addoption(
         "--target", dest="farm_target", metavar="TARGET", action="append",

@@ -34,6 +34,7 @@ from farm.release.inputs import check_inputs
 from farm.release.order import Desk, Order, Outcome
 from farm.release.presence import Presence
 from farm.release.promotion import promote, rollback
+from farm.release.selection import select
 from farm.repo.content import Content, Entry
 from farm.repo.signing import Key, Keys
 from farm.repo.snapshot import Snapshots
@@ -216,7 +217,7 @@ class Workshop:
     # What is to be released.
 
     def selection(self, packages: Sequence[str], targets: Sequence[Target]) -> tuple[str, ...]:
-        """Give the jobs that a release builds: those asked for and all that they need.
+        """Give the jobs that a release takes along: those asked for and all that they need.
 
         :param packages: empty for all.
         :param targets: empty for all.
@@ -227,7 +228,9 @@ class Workshop:
             name for name, job in plan.jobs.items()
             if (not packages or job.package in packages) and (not targets or job.target in targets)
         ]  # fmt: skip
-        return plan.closure(chosen)
+        known = self.workspace.packages.items()
+        folders = {name: each.folder for name, each in known if each.folder}
+        return select(plan, chosen, folders=folders)
 
     def candidate(self, repository: str, builds: Iterable[Build]) -> Candidate:
         """Make the candidate of a repository from builds, or find it ready.
