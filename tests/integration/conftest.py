@@ -62,7 +62,9 @@ def first_release(
     tmp_path_factory: pytest.TempPathFactory, farm_state: Path, base_chroot: Base
 ) -> Iterator[tuple[DemoWorkspace, Ran]]:
     """Give a workspace that was released to rc once, and how that went; to be looked at only."""
-    workspace = DemoWorkspace(tmp_path_factory.mktemp("first") / "demo").write()
+    # A name that apt, overlayfs and shells take for something else when it is not quoted.
+    root = tmp_path_factory.mktemp("first") / "first, größte 100% demo"
+    workspace = DemoWorkspace(root).write()
     link_prepared(farm_state, workspace.layout.root)
     yield workspace, workspace.release()
     workspace.remove()

@@ -94,6 +94,7 @@ class Running:
 
     def __init__(self, folder: Path, words: Sequence[str], *, workers: int) -> None:
         self._folder = folder
+        self._former = set(_run_folders(folder))
         handle, name = tempfile.mkstemp(prefix="run-", suffix=".log", dir=folder)
         self._log = Path(name)
         with os.fdopen(handle, "wb") as stream:
@@ -125,9 +126,12 @@ class Running:
 
     def wait_until_doing(self, what: str) -> None:
         """Wait until one of its processes says that it does something, such as ``compiling``."""
-        self.wait_until(
-            lambda: any(what in str(each["what"]) for each in activities(self._folder)), what
-        )
+
+        def is_doing() -> bool:
+            own = set(_run_folders(self._folder)) - self._former
+            return any(what in str(each["what"]) for run in own for each in activities(run))
+
+        self.wait_until(is_doing, what)
 
     def wait_until_new(self, folder: Path, pattern: str) -> None:
         """Wait until there is something in a folder that was not there before."""
@@ -158,11 +162,15 @@ def wait_until(
         clock.wait(pause)
 
 
-def activities(folder: Path) -> Iterator[dict[str, Any]]:
-    """Give what the processes of all runs in a workspace say that they do."""
-    for path in folder.glob(".farm/runs/*/*.activity"):
+def activities(run_folder: Path) -> Iterator[dict[str, Any]]:
+    """Give what the processes of a run say that they do."""
+    for path in run_folder.glob("*.activity"):
         with contextlib.suppress(FileNotFoundError):  # it has just ended
             yield dict(read_json(path))
+
+
+def _run_folders(workspace: Path) -> list[Path]:
+    return sorted(workspace.glob(".farm/runs/*"))
 
 
 def processes_in(folder: Path) -> Iterator[tuple[int, str]]:

@@ -27,9 +27,9 @@ class Compilations:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.02):
-            for each in activities(self._workspace.root):
-                if each["what"] == "compiling":
-                    self.seen.add((each["item"], each["since"]))
+            for run in self._workspace.layout.runs.glob("*"):
+                self.seen |= {(each["item"], each["since"]) for each in activities(run)
+                              if each["what"] == "compiling"}  # fmt: skip
 
 
 def test_two_runs_make_one_release(fresh_demo: DemoWorkspace) -> None:
