@@ -60,8 +60,11 @@ def facts_of(item: pytest.Item, root: Path) -> Facts | None:
     mark = item.get_closest_marker("farm_gate")
     if mark is None or not mark.args:
         return None
-    name = str(getattr(item, "originalname", item.name)).removeprefix("test_")
-    return Facts(str(mark.args[0]), name, subject)
+    function = str(getattr(item, "originalname", item.name))
+    more = item.name.removeprefix(function)
+    name = function.removeprefix("test_")
+    # Parameters of its own make it several checks, with a verdict each.
+    return Facts(str(mark.args[0]), name if more == f"[{subject}]" else name + more, subject)
 
 
 def _subject(item: pytest.Item) -> Unit | Target | None:
