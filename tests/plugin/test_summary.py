@@ -144,4 +144,5 @@ def test_nothing_is_promoted_unless_all_is_green(one: pytest.TestReport, exitsta
 
 
 def test_collecting_says_and_promotes_nothing() -> None:
-    assert last_words(Run(promote="production"), collectonly=True) == ["exit status 0"]
+    run = Run(promote="production", refusal="This was not to be asked.")
+    assert last_words(run, collectonly=True) == ["exit status 0"]
