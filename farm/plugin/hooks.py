@@ -73,12 +73,20 @@ def _set_up(config: pytest.Config, workspace: Workspace, options: Options) -> No
         )
     config.stash[CONTEXT] = run
     if not _is_worker(config):
+        _check_arguments(config)
         run.workers = int(getattr(config.option, "numprocesses", 0) or 1)
         config.pluginmanager.register(Summary(run), "farm-summary")
     if not config.option.collectonly:
         config.pluginmanager.register(ScheduleHooks(lambda: _read_schedule(run)), "farm-schedule")
         if not _is_worker(config) and not getattr(config.option, "xmlpath", ""):
             config.option.xmlpath = str(workspace.root / "reports" / run.repository / "junit.xml")
+
+
+def _check_arguments(config: pytest.Config) -> None:
+    """Say at once what otherwise each worker would say where nobody reads it."""
+    for word in () if config.option.pyargs else config.args:
+        if not (config.invocation_params.dir / word.partition("::")[0]).exists():
+            raise pytest.UsageError(f"file or directory not found: {word}")
 
 
 def _read_schedule(run: ReleaseRun) -> Schedule:

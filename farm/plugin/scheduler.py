@@ -273,7 +273,8 @@ class GraphScheduling:
         # xdist replaces workers that crash; one that ends in good order but too early stops the
         # run, else the others would wait for it, or pass without the item that it was given.
         if busy or status in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}:
-            self._report(node, f"{node.gateway.id} ended too early, with exit status {status}.")
+            why = f"{node.gateway.id} ended too early, with exit status {status}."
+            self._report(node, f"{why} The same command with -n 0 says more.")
         self._aborted = self._aborted or busy or self._queue is None
 
     def _check_collections(self) -> bool:
