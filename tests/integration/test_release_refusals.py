@@ -112,6 +112,7 @@ def test_a_circle_is_told_with_all_its_members(released_demo: DemoWorkspace) -> 
         (["--release", "rc", "--promote", "rc"], "--promote and --release name the same"),
         (["--release", "rc", "--promote", "dev"], "dev is not promoted from rc"),
         (["--promote", "production"], "--promote production needs --release"),
+        (["--release", "rc", "howtos/demo-clokc.md"], "not found: howtos/demo-clokc.md"),
     ],
 )
 def test_a_mistake_in_the_options_is_told_at_once(
