@@ -1,0 +1,276 @@
+"""Floor 4: virtual machines that run, through libvirt; all that is known of one is its name."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from farm.base.errors import FarmFault, WaitTimeout
+from farm.base.files import write_atomically
+from farm.machine import memory
+from farm.machine.session import connect, load_libvirt
+
+_LOOK = timedelta(seconds=2)  # between two looks while events are waited for, which may get lost
+_PROMPTLY = timedelta(seconds=0.05)
+_OFF = timedelta(seconds=30)
+_UNLIMITED = 2**40  # bytes in a second
+_PNG = "image/png"
+
+
+class State(StrEnum):
+    """What a machine does."""
+
+    OFF = "off"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CRASHED = "crashed"
+
+
+class Ending(StrEnum):
+    """How a machine has come to be off."""
+
+    POWERED_OFF = "powered off"
+    """By what ran in it."""
+    DESTROYED = "destroyed"
+    """By somebody outside."""
+    FAILED = "failed"
+    """QEMU has crashed, or was killed."""
+    UNKNOWN = "unknown"
+    """It was off when it was first looked at."""
+
+
+class Hypervisor:
+    """The machines of this user. It may be used by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._endings: dict[str, Ending] = {}
+        self._open_connection: Any = None
+
+    # --- to begin and to end ------------------------------------------------------------------
+
+    def start(self, xml: str) -> None:
+        """Start a machine, which is forgotten when it is off: see :mod:`farm.machine.domain`.
+
+        The first machine of a daemon takes some seconds longer, while libvirt looks at QEMU.
+
+        :raises FarmFault: when it does not start; nothing is left then.
+        """
+        with self._asking("A machine cannot be started"):
+            domain = self._connection().createXML(xml)
+            self._endings.pop(domain.name(), None)
+
+    def start_from_memory(
+        self, xml: str, *, memory_file: Path, incoming: Path, timeout: timedelta
+    ) -> None:
+        """Start a machine in the state in which another of the same hardware was saved.
+
+        It runs when this returns.
+
+        :param incoming: that of its description; the socket is gone afterwards.
+        :raises WaitTimeout: when it takes longer.
+        :raises FarmFault: when it does not start, or the memory does not suit it.
+        """
+        with self._asking("A machine cannot be started"):
+            name = str(self._connection().createXML(xml).name())
+        self._endings.pop(name, None)
+        try:
+            memory.send(memory_file, to=incoming, timeout=timeout)
+            self._wait_for_migration(name, timeout=timeout)
+            self._tell(name, "cont")  # it was saved while it was paused
+        except BaseException:
+            self.destroy(name)
+            raise
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    def save_memory(self, name: str, path: Path, *, timeout: timedelta) -> None:
+        """Write the state of a machine into a file, and end it there and then.
+
+        Its disk is whole afterwards and belongs to that state.
+
+        :raises WaitTimeout: when it takes longer; the machine is off then, too.
+        :raises FarmFault: when it cannot be written.
+        """
+        beside = path.with_name(f".{path.name}.part")
+        deadline = time.monotonic() + timeout.total_seconds()
+        try:
+            with memory.receiving(beside) as receiver:
+                with self._asking(f"{name} cannot be paused"):
+                    self._domain(name).suspend()
+                self._tell(name, "migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
+                self._tell(name, "migrate", {"uri": f"unix:{receiver.socket_path}"})
+                while not receiver.has_all(within=_LOOK):
+                    if time.monotonic() > deadline:
+                        raise WaitTimeout(f"The memory of {name} is not saved after {timeout}.")
+                self._wait_for_migration(name, timeout=timeout)
+            beside.replace(path)
+        finally:
+            self.destroy(name)
+            beside.unlink(missing_ok=True)
+
+    def shutdown(self, name: str) -> None:
+        """Press the power button: what runs in the machine powers it off, or does not."""
+        with self._asking(f"{name} cannot be shut down"):
+            self._domain(name).shutdown()
+
+    def reset(self, name: str) -> None:
+        """Press the reset button."""
+        with self._asking(f"{name} cannot be reset"):
+            self._domain(name).reset(0)
+
+    def destroy(self, name: str) -> None:
+        """Pull the plug; harmless for a machine that is off."""
+        with self._asking(f"{name} cannot be ended"):
+            domain = self._find(name)
+            if domain is None:
+                return
+            try:
+                domain.destroy()
+            except load_libvirt().libvirtError:
+                if self._find(name) is not None:
+                    raise
+        self.wait_until_off(name, timeout=_OFF)
+
+    # --- to look ------------------------------------------------------------------------------
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Give the names of the machines that are on, sorted."""
+        with self._asking("Machines cannot be listed"):
+            found = [str(domain.name()) for domain in self._connection().listAllDomains()]
+        return sorted(name for name in found if name.startswith(prefix))
+
+    def is_active(self, name: str) -> bool:
+        """Say whether a machine is on."""
+        return self.state(name) is not State.OFF
+
+    def state(self, name: str) -> State:
+        """Say what a machine does; one that nobody knows is off."""
+        libvirt = load_libvirt()
+        with self._asking(f"{name} cannot be looked at"):
+            domain = self._find(name)
+            if domain is None:
+                return State.OFF
+            try:
+                number = domain.state()[0]
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                    return State.OFF
+                raise
+        return {
+            libvirt.VIR_DOMAIN_SHUTOFF: State.OFF, libvirt.VIR_DOMAIN_CRASHED: State.CRASHED,
+            libvirt.VIR_DOMAIN_PAUSED: State.PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED: State.PAUSED,
+        }.get(number, State.RUNNING)  # fmt: skip
+
+    def screenshot(self, name: str, path: Path) -> None:
+        """Write what is on the screen of a machine as a PNG file.
+
+        :raises FarmFault: when there is no picture, or it is of another kind.
+        """
+        chunks: list[bytes] = []
+        with self._asking(f"There is no picture of {name}"):
+            stream = self._connection().newStream()
+            kind = self._domain(name).screenshot(stream, 0)
+            stream.recvAll(lambda _stream, chunk, _opaque: chunks.append(chunk), None)
+            stream.finish()
+        if kind != _PNG:
+            raise FarmFault(f"QEMU gives a picture of {name} as {kind}, not as {_PNG}.",
+                            hint="QEMU 7.1 or later is needed.")  # fmt: skip
+        write_atomically(path, b"".join(chunks))
+
+    def wait_until_off(self, name: str, *, timeout: timedelta) -> Ending:
+        """Wait until a machine is off; says how that came.
+
+        :raises WaitTimeout: when it is still on.
+        """
+        deadline = time.monotonic() + timeout.total_seconds()
+        while self.is_active(name):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise WaitTimeout(f"{name} is still {self.state(name)} after {timeout}.")
+            with self._changed:
+                if name not in self._endings:
+                    self._changed.wait(min(left, _LOOK.total_seconds()))
+                else:  # the event comes a moment before libvirt forgets the machine
+                    self._changed.wait(min(left, _PROMPTLY.total_seconds()))
+        with self._changed:
+            self._changed.wait_for(lambda: name in self._endings, _PROMPTLY.total_seconds())
+            return self._endings.get(name, Ending.UNKNOWN)
+
+    # --- libvirt ------------------------------------------------------------------------------
+
+    def _connection(self) -> Any:
+        """Give a connection that works: a daemon that was restarted finds its machines again."""
+        libvirt = load_libvirt()
+        with self._lock:
+            if self._open_connection is None or not self._open_connection.isAlive():
+                self._open_connection = connect()
+                self._open_connection.domainEventRegisterAny(
+                    None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._note, None
+                )
+            return self._open_connection
+
+    def _note(self, _connection: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
+        libvirt = load_libvirt()
+        if event != libvirt.VIR_DOMAIN_EVENT_STOPPED:
+            return
+        ending = {
+            libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: Ending.POWERED_OFF,
+            libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: Ending.DESTROYED,
+        }.get(detail, Ending.FAILED)
+        with self._changed:
+            self._endings[str(domain.name())] = ending
+            self._changed.notify_all()
+
+    def _find(self, name: str) -> Any:
+        """Give a machine, or None when it is off."""
+        libvirt = load_libvirt()
+        try:
+            return self._connection().lookupByName(name)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return None
+            raise
+
+    def _domain(self, name: str) -> Any:
+        domain = self._find(name)
+        if domain is None:
+            raise FarmFault(f"The machine {name} is off.")
+        return domain
+
+    def _tell(self, name: str, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Say a word to QEMU itself: see its QMP reference."""
+        monitor = importlib.import_module("libvirt_qemu")
+        words = {"execute": command, "arguments": arguments or {}}
+        with self._asking(f"{name} does not do {command}"):
+            answer = monitor.qemuMonitorCommand(self._domain(name), json.dumps(words), 0)
+        return json.loads(answer).get("return")
+
+    def _wait_for_migration(self, name: str, *, timeout: timedelta) -> None:
+        """Wait until memory that has gone through its socket is taken for complete."""
+        deadline = time.monotonic() + timeout.total_seconds()
+        while (status := self._tell(name, "query-migrate").get("status")) != "completed":
+            if status in ("failed", "cancelled"):
+                raise FarmFault(f"The memory of {name} does not get through: it has {status}.")
+            if time.monotonic() > deadline:
+                raise WaitTimeout(f"The memory of {name} is still {status} after {timeout}.")
+            with self._changed:
+                self._changed.wait(_PROMPTLY.total_seconds())
+
+    @contextlib.contextmanager
+    def _asking(self, trouble: str) -> Iterator[None]:
+        """Tell what libvirt does not do in a sentence."""
+        try:
+            yield
+        except load_libvirt().libvirtError as error:
+            message = str(error.get_error_message() or error).strip().rstrip(".")
+            raise FarmFault(f"{trouble}: libvirt says: {message}.") from error

@@ -1,0 +1,123 @@
+"""Floor 4: the libvirt daemon of this user: where it is, and how it starts.
+
+Everybody has one of their own, ``qemu:///session``, which the library starts when it is needed and
+which ends by itself two minutes after its last machine. Only for root the library takes that name
+for the daemon of the system, which runs machines as yet another user and which may not be there.
+So the farm starts root's: in a user namespace, where root is somebody ordinary.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from farm.base.errors import FarmError, FarmFault
+from farm.base.run import run
+
+_SECONDS_OF_LIFE = 120  # what the library says too when it starts a daemon
+_START = timedelta(seconds=30)
+_INSIDE_ID = "1000"  # any that is not root's
+_XDG = ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+_KEEPALIVE_SECONDS = 10
+_KEEPALIVE_COUNT = 12
+
+_once = threading.Lock()
+_loaded: list[Any] = []
+
+
+def load_libvirt() -> Any:
+    """Give libvirt's module, silent, with a thread that takes its events.
+
+    :raises FarmFault: when it is not installed.
+    """
+    with _once:
+        if not _loaded:
+            try:
+                libvirt = importlib.import_module("libvirt")
+            except ImportError as error:
+                raise FarmFault(
+                    "Machines need libvirt-python, which is not installed here.",
+                    details=str(error),
+                    hint="Install the farm with its extra: pip install '.[machine]' in its clone.",
+                ) from error
+            libvirt.registerErrorHandler(lambda _context, _error: None, None)
+            libvirt.virEventRegisterDefaultImpl()
+            threading.Thread(
+                target=_take_events, args=(libvirt,), name="libvirt events", daemon=True
+            ).start()
+            _loaded.append(libvirt)
+        return _loaded[0]
+
+
+def _take_events(libvirt: Any) -> None:
+    while True:
+        libvirt.virEventRunDefaultImpl()
+
+
+def connect() -> Any:
+    """Give a connection to this user's daemon, which is started if it does not run.
+
+    :raises FarmFault: when there is none, or it does not answer.
+    """
+    libvirt = load_libvirt()
+    try:
+        return _open(libvirt)
+    except libvirt.libvirtError as error:
+        if os.geteuid() != 0:
+            raise _no_daemon(error) from error
+    try:
+        _start_for_root()
+    except FarmError as error:
+        started: FarmError | None = error  # perhaps because another process was faster
+    else:
+        started = None
+    try:
+        return _open(libvirt)
+    except libvirt.libvirtError as error:
+        raise _no_daemon(started or error) from error
+
+
+def _open(libvirt: Any) -> Any:
+    connection = libvirt.open(address())
+    connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
+    return connection
+
+
+def _no_daemon(error: Exception) -> FarmFault:
+    return FarmFault(
+        "libvirt's daemon does not answer, so no machine can run.", details=str(error),
+        hint="See that the packages libvirt-daemon and libvirt-daemon-driver-qemu are installed; "
+        f"what the daemon says is in {_cache_dir() / 'libvirt'}.",
+    )  # fmt: skip
+
+
+def address() -> str:
+    """Give the address of this user's daemon, for whoever wants to talk to it with virsh(1)."""
+    if os.geteuid() != 0:
+        return "qemu:///session"
+    return f"qemu+unix:///session?socket={_runtime_dir() / 'libvirt' / 'libvirt-sock'}"
+
+
+def _cache_dir() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _runtime_dir() -> Path:
+    """Give the folder of sockets as libvirt finds it, through g_get_user_runtime_dir()."""
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or _cache_dir())
+
+
+def _start_for_root() -> None:
+    """Start the daemon; returns when it listens.
+
+    :raises FarmError: when it ends at once: because it is there already, for example.
+    """
+    run(
+        ["unshare", "--user", f"--map-user={_INSIDE_ID}", f"--map-group={_INSIDE_ID}",
+         "libvirtd", "--daemon", f"--timeout={_SECONDS_OF_LIFE}"],
+        timeout=_START, env={name: os.environ[name] for name in _XDG if name in os.environ},
+    )  # fmt: skip
