@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import json
 import threading
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
@@ -15,8 +14,9 @@ from typing import Any
 
 from farm.base.errors import FarmFault, WaitTimeout
 from farm.base.files import write_atomically
+from farm.base.waiting import Deadline
 from farm.machine import memory
-from farm.machine.session import connect, load_libvirt
+from farm.machine.session import connect, load_libvirt, tail_of_log
 
 _LOOK = timedelta(seconds=2)  # between two looks while events are waited for, which may get lost
 _PROMPTLY = timedelta(seconds=0.05)
@@ -87,9 +87,15 @@ class Hypervisor:
             memory.send(memory_file, to=incoming, timeout=timeout)
             self._wait_for_migration(name, timeout=timeout)
             self._tell(name, "cont")  # it was saved while it was paused
-        except BaseException:
+        except BaseException as error:
+            lived = self.is_active(name)
             self.destroy(name)
-            raise
+            if lived or not isinstance(error, FarmFault):
+                raise
+            raise FarmFault(
+                f"{name} cannot go on with the memory in {memory_file}, which is damaged or of "
+                "another kind of machine.", details=tail_of_log(name),
+            ) from error  # fmt: skip
         finally:
             incoming.unlink(missing_ok=True)
 
@@ -102,7 +108,7 @@ class Hypervisor:
         :raises FarmFault: when it cannot be written.
         """
         beside = path.with_name(f".{path.name}.part")
-        deadline = time.monotonic() + timeout.total_seconds()
+        deadline = Deadline(timeout)
         try:
             with memory.receiving(beside) as receiver:
                 with self._asking(f"{name} cannot be paused"):
@@ -110,7 +116,7 @@ class Hypervisor:
                 self._tell(name, "migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
                 self._tell(name, "migrate", {"uri": f"unix:{receiver.socket_path}"})
                 while not receiver.has_all(within=_LOOK):
-                    if time.monotonic() > deadline:
+                    if deadline.has_passed:
                         raise WaitTimeout(f"The memory of {name} is not saved after {timeout}.")
                 self._wait_for_migration(name, timeout=timeout)
             beside.replace(path)
@@ -155,6 +161,14 @@ class Hypervisor:
 
     def state(self, name: str) -> State:
         """Say what a machine does; one that nobody knows is off."""
+        try:
+            return self._look(name)
+        except FarmFault:
+            if self._is_connected():
+                raise
+            return self._look(name)  # the daemon has gone; its successor knows the machines
+
+    def _look(self, name: str) -> State:
         libvirt = load_libvirt()
         with self._asking(f"{name} cannot be looked at"):
             domain = self._find(name)
@@ -192,16 +206,14 @@ class Hypervisor:
 
         :raises WaitTimeout: when it is still on.
         """
-        deadline = time.monotonic() + timeout.total_seconds()
+        deadline = Deadline(timeout)
         while self.is_active(name):
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if deadline.has_passed:
                 raise WaitTimeout(f"{name} is still {self.state(name)} after {timeout}.")
             with self._changed:
-                if name not in self._endings:
-                    self._changed.wait(min(left, _LOOK.total_seconds()))
-                else:  # the event comes a moment before libvirt forgets the machine
-                    self._changed.wait(min(left, _PROMPTLY.total_seconds()))
+                # The event comes a moment before libvirt forgets the machine.
+                pause = _PROMPTLY if name in self._endings else _LOOK
+                self._changed.wait(min(pause, deadline.remaining).total_seconds())
         with self._changed:
             self._changed.wait_for(lambda: name in self._endings, _PROMPTLY.total_seconds())
             return self._endings.get(name, Ending.UNKNOWN)
@@ -212,12 +224,15 @@ class Hypervisor:
         """Give a connection that works: a daemon that was restarted finds its machines again."""
         libvirt = load_libvirt()
         with self._lock:
-            if self._open_connection is None or not self._open_connection.isAlive():
+            if not self._is_connected():
                 self._open_connection = connect()
                 self._open_connection.domainEventRegisterAny(
                     None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._note, None
                 )
             return self._open_connection
+
+    def _is_connected(self) -> bool:
+        return self._open_connection is not None and bool(self._open_connection.isAlive())
 
     def _note(self, _connection: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
         libvirt = load_libvirt()
@@ -257,11 +272,11 @@ class Hypervisor:
 
     def _wait_for_migration(self, name: str, *, timeout: timedelta) -> None:
         """Wait until memory that has gone through its socket is taken for complete."""
-        deadline = time.monotonic() + timeout.total_seconds()
+        deadline = Deadline(timeout)
         while (status := self._tell(name, "query-migrate").get("status")) != "completed":
             if status in ("failed", "cancelled"):
                 raise FarmFault(f"The memory of {name} does not get through: it has {status}.")
-            if time.monotonic() > deadline:
+            if deadline.has_passed:
                 raise WaitTimeout(f"The memory of {name} is still {status} after {timeout}.")
             with self._changed:
                 self._changed.wait(_PROMPTLY.total_seconds())

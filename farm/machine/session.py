@@ -8,6 +8,7 @@ So the farm starts root's: in a user namespace, where root is somebody ordinary.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import threading
@@ -15,12 +16,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from farm.base.errors import FarmError, FarmFault
+from farm.base.errors import FarmError, FarmFault, WaitTimeout
 from farm.base.run import run
+from farm.base.waiting import wait_for
 
 _SECONDS_OF_LIFE = 120  # what the library says too when it starts a daemon
 _START = timedelta(seconds=30)
-_INSIDE_ID = "1000"  # any that is not root's
+_ANSWER = timedelta(seconds=5)
+_TAIL = 2000
+_PAUSE = timedelta(seconds=0.1)
+_INSIDE_ID = "1"  # not root's; libvirt wants one that /etc/passwd knows
 _XDG = ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 _KEEPALIVE_SECONDS = 10
 _KEEPALIVE_COUNT = 12
@@ -64,21 +69,26 @@ def connect() -> Any:
     :raises FarmFault: when there is none, or it does not answer.
     """
     libvirt = load_libvirt()
-    try:
-        return _open(libvirt)
-    except libvirt.libvirtError as error:
-        if os.geteuid() != 0:
-            raise _no_daemon(error) from error
-    try:
-        _start_for_root()
-    except FarmError as error:
-        started: FarmError | None = error  # perhaps because another process was faster
-    else:
-        started = None
-    try:
-        return _open(libvirt)
-    except libvirt.libvirtError as error:
-        raise _no_daemon(started or error) from error
+    troubles: list[Exception] = []
+
+    def look() -> Any:
+        try:
+            return _open(libvirt)
+        except libvirt.libvirtError as error:
+            troubles.append(error)
+            return None
+
+    connection = look()
+    if connection is None and os.geteuid() == 0:
+        try:
+            _start_for_root()
+        except FarmError as error:  # perhaps only because another process was faster
+            troubles.append(error)
+        with contextlib.suppress(WaitTimeout):
+            connection = wait_for(look, what="libvirt's daemon", timeout=_ANSWER, pause=_PAUSE)
+    if connection is None:
+        raise _no_daemon("\n".join(dict.fromkeys(map(str, troubles))))
+    return connection
 
 
 def _open(libvirt: Any) -> Any:
@@ -87,9 +97,9 @@ def _open(libvirt: Any) -> Any:
     return connection
 
 
-def _no_daemon(error: Exception) -> FarmFault:
+def _no_daemon(details: str) -> FarmFault:
     return FarmFault(
-        "libvirt's daemon does not answer, so no machine can run.", details=str(error),
+        "libvirt's daemon does not answer, so no machine can run.", details=details,
         hint="See that the packages libvirt-daemon and libvirt-daemon-driver-qemu are installed; "
         f"what the daemon says is in {_cache_dir() / 'libvirt'}.",
     )  # fmt: skip
@@ -100,6 +110,12 @@ def address() -> str:
     if os.geteuid() != 0:
         return "qemu:///session"
     return f"qemu+unix:///session?socket={_runtime_dir() / 'libvirt' / 'libvirt-sock'}"
+
+
+def tail_of_log(name: str) -> str:
+    """Give what QEMU has said last about a machine of some name."""
+    log = _cache_dir() / "libvirt" / "qemu" / "log" / f"{name}.log"
+    return log.read_text(errors="replace")[-_TAIL:] if log.is_file() else ""
 
 
 def _cache_dir() -> Path:
@@ -119,5 +135,7 @@ def _start_for_root() -> None:
     run(
         ["unshare", "--user", f"--map-user={_INSIDE_ID}", f"--map-group={_INSIDE_ID}",
          "libvirtd", "--daemon", f"--timeout={_SECONDS_OF_LIFE}"],
-        timeout=_START, env={name: os.environ[name] for name in _XDG if name in os.environ},
+        timeout=_START,
+        env={"HOME": str(Path.home())}
+        | {name: os.environ[name] for name in _XDG if name in os.environ},
     )  # fmt: skip
