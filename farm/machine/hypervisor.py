@@ -16,7 +16,7 @@ from farm.base.errors import FarmFault, WaitTimeout
 from farm.base.files import write_atomically
 from farm.base.waiting import Deadline
 from farm.machine import memory
-from farm.machine.session import connect, load_libvirt, tail_of_log
+from farm.machine.session import connect, load_libvirt, remove_log, tail_of_log
 
 _LOOK = timedelta(seconds=2)  # between two looks while events are waited for, which may get lost
 _PROMPTLY = timedelta(seconds=0.05)
@@ -88,13 +88,14 @@ class Hypervisor:
             self._wait_for_migration(name, timeout=timeout)
             self._tell(name, "cont")  # it was saved while it was paused
         except BaseException as error:
-            lived = self.is_active(name)
+            self._end(name)
+            details = tail_of_log(name)
             self.destroy(name)
-            if lived or not isinstance(error, FarmFault):
+            if isinstance(error, WaitTimeout) or not isinstance(error, FarmFault):
                 raise
             raise FarmFault(
                 f"{name} cannot go on with the memory in {memory_file}, which is damaged or of "
-                "another kind of machine.", details=tail_of_log(name),
+                "another kind of machine.", details=f"{error}\n{details}",
             ) from error  # fmt: skip
         finally:
             incoming.unlink(missing_ok=True)
@@ -135,7 +136,11 @@ class Hypervisor:
             self._domain(name).reset(0)
 
     def destroy(self, name: str) -> None:
-        """Pull the plug; harmless for a machine that is off."""
+        """Pull the plug, and remove what QEMU has logged; harmless for a machine that is off."""
+        self._end(name)
+        remove_log(name)
+
+    def _end(self, name: str) -> None:
         with self._asking(f"{name} cannot be ended"):
             domain = self._find(name)
             if domain is None:

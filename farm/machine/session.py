@@ -114,8 +114,17 @@ def address() -> str:
 
 def tail_of_log(name: str) -> str:
     """Give what QEMU has said last about a machine of some name."""
-    log = _cache_dir() / "libvirt" / "qemu" / "log" / f"{name}.log"
+    log = _log(name)
     return log.read_text(errors="replace")[-_TAIL:] if log.is_file() else ""
+
+
+def remove_log(name: str) -> None:
+    """Remove what QEMU has said about a machine: libvirt would keep it for ever."""
+    _log(name).unlink(missing_ok=True)
+
+
+def _log(name: str) -> Path:
+    return _cache_dir() / "libvirt" / "qemu" / "log" / f"{name}.log"
 
 
 def _cache_dir() -> Path:

@@ -20,6 +20,7 @@ from farm.base.run import run
 from farm.base.waiting import wait_for
 from farm.machine.domain import Accelerator, DirectKernel, DomainSpec, UserNetwork, render_domain
 from farm.machine.hypervisor import Ending, Hypervisor, State
+from farm.machine.session import tail_of_log
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -115,10 +116,12 @@ class Machines:
     def __init__(self, folder: Path, direct: DirectKernel) -> None:
         self._folder = folder
         self._direct = direct
+        self.described: list[str] = []
 
     def describe(self, name: str, *, memory: int = 128 * 2**20) -> Machine:
         folder = self._folder / name
         folder.mkdir()
+        self.described.append(PREFIX + name)
         disk = folder / "disk"
         run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"], timeout=MINUTE)
         return Machine(
@@ -131,16 +134,18 @@ class Machines:
 
 
 @pytest.fixture(scope="module")
-def hypervisor() -> Iterator[Hypervisor]:
-    hypervisor = Hypervisor()
-    yield hypervisor
-    for name in hypervisor.names(PREFIX):
-        hypervisor.destroy(name)
+def hypervisor() -> Hypervisor:
+    return Hypervisor()
 
 
 @pytest.fixture
-def machines(tmp_path: Path, direct: DirectKernel) -> Machines:
-    return Machines(tmp_path, direct)
+def machines(tmp_path: Path, direct: DirectKernel, hypervisor: Hypervisor) -> Iterator[Machines]:
+    machines = Machines(tmp_path, direct)
+    yield machines
+    for name in machines.described:
+        hypervisor.destroy(name)
+        assert tail_of_log(name) == ""
+    assert hypervisor.names(PREFIX) == []
 
 
 def test_a_machine_from_its_start_to_its_end(machines: Machines, hypervisor: Hypervisor) -> None:
@@ -211,6 +216,7 @@ def test_a_machine_whose_process_is_killed(machines: Machines, hypervisor: Hyper
     (process,) = machine.processes()
     os.kill(process, signal.SIGKILL)
     assert hypervisor.wait_until_off(machine.name, timeout=MINUTE) is Ending.FAILED
+    assert "reason=crashed" in tail_of_log(machine.name)
     assert machine.is_gone()
 
 
