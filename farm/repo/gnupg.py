@@ -16,9 +16,12 @@ from pathlib import Path
 from farm.base.errors import FarmFault
 from farm.base.files import locked
 from farm.base.run import Result, run
+from farm.base.service import serving
+from farm.base.waiting import wait_for
 
 _TIMEOUT = timedelta(seconds=60)
 _PATIENCE = timedelta(minutes=5)
+_PROMPTLY = timedelta(milliseconds=10)
 # unix(7): the name of a socket has at most 107 bytes, of which S.gpg-agent.browser takes some, and
 # the agent itself another.
 _ROOM = 80
@@ -29,8 +32,8 @@ class Home:
     """A folder with keys, used by one process at a time.
 
     gpg needs an agent for whatever concerns a secret key, and starts one that stays. Between
-    :meth:`opened` and its end there is one; afterwards there is none, unless it is the user's own
-    and ran before.
+    :meth:`opened` and its end there is one; afterwards there is none, also when this process is
+    killed, unless it is the user's own.
 
     :param path: None for the one that gpg uses by itself.
     :param own: whether it belongs to the farm: then the user's options are not read.
@@ -56,6 +59,9 @@ class Home:
             where = stack.enter_context(_reachable(self.path)) if self.path else None
             self._options = ["--homedir", str(where)] if where else []
             spared = not self.own and self._agent_runs()
+            if self.own:
+                self._end_agent()  # of a process that was killed; it would go any moment
+                stack.enter_context(self._agent_beside())
             try:
                 yield
             finally:
@@ -74,6 +80,19 @@ class Home:
             asking = ["--no-options", "--pinentry-mode", "loopback", "--passphrase", ""]
             options += asking if self.own else ["--pinentry-mode", "error"]
             return run(["gpg", *options, *arguments], timeout=_TIMEOUT, ok=ok)
+
+    @contextlib.contextmanager
+    def _agent_beside(self) -> Iterator[None]:
+        """Have an agent that ends with this process, however that ends.
+
+        One that gpg starts by itself stays for good. This one looks every few seconds whether the
+        command behind ``--daemon`` still runs: see gpg-agent(1).
+        """
+        argv = ["gpg-agent", *(self._options or []), "--daemon", "--", "sleep", "infinity"]
+        with serving(argv, log=Path(os.devnull)):
+            wait_for(self._agent_runs, what="The start of gpg's agent", timeout=_TIMEOUT,
+                     pause=_PROMPTLY)  # fmt: skip
+            yield
 
     def _agent(self) -> socket.socket | None:
         """Connect to the agent of this home, if there is one."""
