@@ -34,6 +34,29 @@ class RebuildOn(StrEnum):
     """Those of the distribution too."""
 
 
+class InstallerKind(StrEnum):
+    """What installs a machine."""
+
+    FAI = "fai"
+    """Fully Automatic Installation."""
+
+
+class Firmware(StrEnum):
+    """What a machine starts with."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+class Boot(StrEnum):
+    """What a network card boots."""
+
+    IPXE = "ipxe"
+    """A script of iPXE, over HTTP."""
+    PXELINUX = "pxelinux"
+    """PXELINUX, over TFTP."""
+
+
 class SourceKind(StrEnum):
     """Where the source of a package comes from: the key that names it in farm.toml."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from farm.config.choices import SourceKind
 from farm.config.document import Document
+from farm.config.machine_checks import check_machine
 from farm.config.schema import PackageTable
 from farm.config.settings import PRIVATE
 from farm.config.spelling import find_nearest
@@ -25,6 +26,7 @@ def check_all(document: Document, *, root: Path) -> None:
         document.add(("target",), "there is none, and one is needed: [target.bookworm-amd64]")
     _check_chain(document)
     _check_state(document, root)
+    check_machine(document, root=root, state=state_dir(document.state, root=root))
     for name, table in document.packages.items():
         _check_sources(document, name)
         _check_targets(document, name, table)

@@ -9,23 +9,28 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from farm.base.errors import InputError
+from farm.config.machine_tables import NESTED, MachineTable
 from farm.config.mistakes import Key, Mistake, describe, dotted, name_type
 from farm.config.schema import (
     PackageTable,
     PolicyTable,
     RepositoryTable,
-    Table,
     TargetTable,
     WorkspaceTable,
 )
 from farm.config.settings import PRIVATE
 from farm.config.spelling import find_nearest
+from farm.config.values import Table
 from farm.model.names import check_package, check_repository
 from farm.model.target import Target
 
 _Table = TypeVar("_Table", bound=Table)
 
-SINGLE: Mapping[str, type[Table]] = {"workspace": WorkspaceTable, "policy": PolicyTable}
+SINGLE: Mapping[str, type[Table]] = {
+    "workspace": WorkspaceTable,
+    "policy": PolicyTable,
+    "machine": MachineTable,
+}
 """Tables that exist once."""
 NAMED: Mapping[str, type[Table]] = {
     "target": TargetTable,
@@ -47,6 +52,7 @@ class Document:
     raw: Mapping[str, Any]
     workspace: WorkspaceTable | None = None
     policy: PolicyTable = field(default_factory=PolicyTable)
+    machine: MachineTable | None = None
     targets: dict[str, TargetTable] = field(default_factory=dict)
     repositories: dict[str, RepositoryTable] = field(default_factory=dict)
     packages: dict[str, PackageTable] = field(default_factory=dict)
@@ -63,6 +69,8 @@ class Document:
         document.policy = (
             document._table(PolicyTable, ("policy",), raw.get("policy", {})) or document.policy
         )
+        if "machine" in raw:
+            document.machine = document._table(MachineTable, ("machine",), raw["machine"])
         document.targets = document._named("target", TargetTable, _check_target)
         document.repositories = document._named("repository", RepositoryTable, _check_repository)
         document.packages = document._named("package", PackageTable, check_package)
@@ -136,7 +144,7 @@ class Document:
         for detail in details:
             where = (*key, *detail["loc"])
             problem = (
-                _unknown(where, _keys(model), value=detail["input"])
+                _unknown(where, _keys(_inner(model, where)), value=detail["input"])
                 if detail["type"] == "extra_forbidden"
                 else describe(detail)
             )
@@ -161,6 +169,12 @@ def _check_repository(name: str) -> None:
     check_repository(name)
     if "/" in name and not name.startswith(f"{PRIVATE}/"):
         raise InputError(f"only {PRIVATE}/NAME may have a slash.")
+
+
+def _inner(model: type[Table], where: Key) -> type[Table]:
+    """Give the table that a key is in: one in ``[machine]`` may be in a table of its own."""
+    inner = NESTED.get(str(where[1])) if model is MachineTable and len(where) > 2 else None
+    return inner or model
 
 
 def _keys(model: type[Table]) -> list[str]:

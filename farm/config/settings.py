@@ -8,7 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from farm.base.errors import InputError
-from farm.config.choices import Dependencies, Lintian, RebuildOn, SourceKind
+from farm.config.choices import (
+    Boot,
+    Dependencies,
+    Firmware,
+    InstallerKind,
+    Lintian,
+    RebuildOn,
+    SourceKind,
+)
 from farm.config.spelling import refuse_unknown
 from farm.model.gates import Gate
 from farm.model.names import check_repository
@@ -105,6 +113,67 @@ class Package:
 
 
 @dataclass(frozen=True)
+class Partition:
+    """A part of a machine's disk.
+
+    :param mount: an absolute path, or ``swap``.
+    :param size: at least and at most, in bytes; None for as much as there is.
+    """
+
+    mount: str
+    size: tuple[int, int | None]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A web page that a machine serves.
+
+    :param text: what it shows; ``{version}`` stands for the version of ``package``.
+    """
+
+    text: str
+    path: str = "/"
+    port: int = 80
+    package: str | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a machine shall be that is installed from a candidate.
+
+    :param packages: binary packages, of the candidate and of the distribution.
+    :param network: ``user``, or ``libvirt:NAME``.
+    :param memory: in bytes, as is ``disk``.
+    :param partitions: empty for one that holds everything.
+    :param authorized_keys: files with public keys of those who may come in as root.
+    :param folder: with files and scripts of the workspace's own.
+    :param services: units of systemd that are active and enabled.
+    :param listen: ports on which something answers, ``tcp/80``.
+    :param removable: packages that an upgrade may remove.
+    :param timeout: of a whole installation.
+    """
+
+    packages: tuple[str, ...]
+    installer: InstallerKind = InstallerKind.FAI
+    firmware: Firmware = Firmware.BIOS
+    boot: Boot = Boot.IPXE
+    network: str = "user"
+    memory: int = 2**30
+    cpus: int = 2
+    disk: int = 4 * 2**30
+    partitions: tuple[Partition, ...] = ()
+    locale: str = "C.UTF-8"
+    timezone: str = "Etc/UTC"
+    authorized_keys: tuple[Path, ...] = ()
+    folder: Path | None = None
+    services: tuple[str, ...] = ()
+    listen: tuple[str, ...] = ()
+    page: Page | None = None
+    removable: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
 class Workspace:
     """A folder with a farm.toml, and all that this says.
 
@@ -114,6 +183,7 @@ class Workspace:
     :param refresh: how old the archive's indexes may become before they are fetched again.
     :param repositories: those with a table of their own.
     :param private: what all of ``private/NAME`` have in common; its own name says nothing.
+    :param machine: what is installed from a candidate, if anything is.
     """
 
     root: Path
@@ -126,6 +196,7 @@ class Workspace:
     repositories: Mapping[str, Repository]
     private: Repository
     packages: Mapping[str, Package]
+    machine: Machine | None = None
 
     def repository(self, name: str) -> Repository:
         """Give a repository by name; any ``private/NAME`` exists.

@@ -13,11 +13,15 @@ from typing import Any
 from farm.base.errors import ConfigError
 from farm.config.crosschecks import check_all, is_address, state_dir
 from farm.config.document import Document
+from farm.config.machine_tables import MachineTable
 from farm.config.mistakes import tell
 from farm.config.schema import PackageTable, RepositoryTable, TargetTable, WorkspaceTable
 from farm.config.settings import (
     PRIVATE,
+    Machine,
     Package,
+    Page,
+    Partition,
     Policy,
     Repository,
     TargetConfig,
@@ -117,6 +121,7 @@ def _workspace(document: Document, table: WorkspaceTable, *, root: Path) -> Work
     repositories = {
         name: _repository(name, repository) for name, repository in document.repositories.items()
     }
+    machine = document.machine
     return Workspace(
         root=root,
         name=table.name,
@@ -130,6 +135,7 @@ def _workspace(document: Document, table: WorkspaceTable, *, root: Path) -> Work
         packages={
             name: _package(name, package, root=root) for name, package in document.packages.items()
         },
+        machine=None if machine is None else _machine(machine, root=root),
     )
 
 
@@ -140,6 +146,16 @@ def _target(name: str, table: TargetTable) -> TargetConfig:
 
 def _repository(name: str, table: RepositoryTable) -> Repository:
     return Repository(name, **dict(table))
+
+
+def _machine(table: MachineTable, *, root: Path) -> Machine:
+    values = dict(table)
+    partitions = values.pop("partition")
+    values["partitions"] = tuple(Partition(**dict(each)) for each in partitions)
+    values["page"] = Page(**dict(table.page)) if table.page else None
+    values["folder"] = (root / table.folder).resolve() if table.folder else None
+    values["authorized_keys"] = tuple((root / key).resolve() for key in table.authorized_keys)
+    return Machine(**values)
 
 
 def _package(name: str, table: PackageTable, *, root: Path) -> Package:

@@ -14,3 +14,7 @@ class Gate(StrEnum):
     """apt itself, the policies of the workspace and lintian accept the packages."""
     HOWTO = "howto"
     """Every package works as its HOWTO says."""
+    INSTALL = "install"
+    """A machine is installed from it over the network, and is as it should be."""
+    UPGRADE = "upgrade"
+    """A machine of what was released before is upgraded to it, and is as it should be."""

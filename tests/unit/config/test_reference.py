@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from farm.config.document import NAMED, SINGLE
-from farm.config.schema import Table
+from farm.config.values import Table
 from farm.config.workspace import Workspace
 from farm.model.gates import Gate
 
@@ -54,7 +54,7 @@ def test_every_default_is_the_real_one(section: str, key: str) -> None:
         assert default(model, key) == (documented or None)
         return
     value = tomllib.loads(f"value = {documented.strip('`')}")["value"]
-    others = {"name": "x"} if section == "workspace" else {}
+    others = {"workspace": {"name": "x"}, "machine": {"packages": ["xx"]}}.get(section, {})
     table = model.model_validate({**others, key: value}).model_dump(by_alias=True)
     assert table[key] == default(model, key)
 

@@ -1,0 +1,100 @@
+"""Floor 1: what must hold between the values of ``[machine]``, and between it and the rest."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from farm.config.document import Document
+from farm.config.machine_tables import MachineTable
+from farm.model.gates import Gate
+
+_OF_MACHINES = (Gate.INSTALL, Gate.UPGRADE)
+# authorized_keys in sshd(8); whatever options stand before the kind of key are refused.
+_PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( .*)?")
+_SCRIPT = re.compile(r"[0-9A-Za-z_-]+")
+_KINDS = ("files", "scripts")
+
+
+def check_machine(document: Document, *, root: Path, state: Path) -> None:
+    """Note all mistakes that the table does not show by itself.
+
+    :param root: the folder of farm.toml, resolved.
+    :param state: the state folder.
+    """
+    table = document.machine
+    if "machine" not in document.raw:
+        _check_gates(document)
+    if table is None:
+        return
+    _check_partitions(document, table)
+    if table.page and "{version}" in table.page.text and not table.page.package:
+        problem = "is missing; the text of the page names its {version}"
+        document.add(("machine", "page", "package"), problem)
+    for position, name in enumerate(table.authorized_keys):
+        problem = _key_problem(name, root)
+        if problem:
+            document.add(("machine", "authorized_keys", position), problem)
+    if table.folder is not None:
+        problem = _folder_problem(table.folder, root=root, state=state)
+        if problem:
+            document.add(("machine", "folder"), problem)
+
+
+def _check_gates(document: Document) -> None:
+    for name, repository in document.repositories.items():
+        for position, gate in enumerate(repository.gates):
+            if gate in _OF_MACHINES:
+                problem = f"{str(gate)!r} needs a machine, and there is no table [machine]"
+                document.add(("repository", name, "gates", position), problem)
+
+
+def _check_partitions(document: Document, table: MachineTable) -> None:
+    mounts = [each.mount for each in table.partition]
+    for position, mount in enumerate(mounts):
+        if mount in mounts[:position]:
+            document.add(("machine", "partition", position, "mount"), f"{mount!r} is there twice")
+    if mounts and "/" not in mounts:
+        document.add(("machine", "partition"), "there is none for '/'")
+    if sum(each.size[0] for each in table.partition) > table.disk:
+        document.add(("machine", "partition"), "all of them together do not fit on the disk")
+
+
+def _inside(name: str, root: Path) -> tuple[Path, str]:
+    path = Path(name)
+    resolved = (root / path).resolve()
+    if path.is_absolute() or ".." in path.parts or not resolved.is_relative_to(root):
+        return resolved, f"{name!r} must be a path below the folder of farm.toml, without '..'"
+    return resolved, ""
+
+
+def _key_problem(name: str, root: Path) -> str:
+    path, problem = _inside(name, root)
+    if problem:
+        return problem
+    if not path.is_file():
+        return f"there is no file {name!r}"
+    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    if any("PRIVATE KEY" in line for line in lines):
+        return f"{name!r} holds a private key; public keys belong there, as in NAME.pub"
+    if not lines or not all(_PUBLIC_KEY.fullmatch(line.strip()) for line in lines):
+        return f"{name!r} does not hold public keys of OpenSSH, one a line"
+    return ""
+
+
+def _folder_problem(name: str, *, root: Path, state: Path) -> str:
+    path, problem = _inside(name, root)
+    if problem:
+        return problem
+    if not path.is_dir():
+        return f"there is no folder {name!r}"
+    if state.is_relative_to(path):
+        return f"{name!r} holds the farm's own state, {state}, and would never stay the same"
+    others = sorted(each.name for each in path.iterdir() if each.name not in _KINDS)
+    if others or not any(path.iterdir()):
+        return f"{name!r} holds the folders 'files' and 'scripts' and nothing else"
+    scripts = path / "scripts"
+    for script in sorted(scripts.iterdir()) if scripts.is_dir() else ():
+        if not script.is_file() or not _SCRIPT.fullmatch(script.name):
+            return f"{name}/scripts/{script.name} is no script: letters, digits, '_' and '-'"
+    return ""
