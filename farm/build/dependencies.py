@@ -59,17 +59,22 @@ class Dependencies:
         ready = self._layers.find(self._base, choices)
         if ready:
             return ready
-        common = self._resolve_common()
+        common = self.resolve_packages(_COMMON)
         if set(common.values()) < set(choices.values()):
             self._layers.ensure(self._base, common)
         return self._layers.ensure(self._base, choices)
 
-    def _resolve_common(self) -> dict[Deb, Choice]:
-        cached = self._layout.cache / "resolutions" / f"{self._digest(list(_COMMON))}.json"
+    def resolve_packages(self, words: Sequence[str]) -> dict[Deb, Choice]:
+        """Give the exact set that ``apt-get install`` adds to the base, on disk.
+
+        :param words: names of the distribution's packages, in the forms that apt-get(8) takes.
+        :raises InstallFailed: when apt finds no solution.
+        """
+        cached = self._layout.cache / "resolutions" / f"{self._digest(list(words))}.json"
         choices = self._recall(cached, {})
         if choices is None:
             view = AptView(self._layout, archive=self._archive, status=self._base.status)
-            choices = _choose(view, ["install", *_COMMON], {})
+            choices = _choose(view, ["install", *words], {})
             _keep(cached, choices)
         return choices
 

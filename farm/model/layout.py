@@ -50,6 +50,21 @@ class Layout:
         return self.store / "snapshots"
 
     @property
+    def installers(self) -> Path:
+        """What installers of machines boot and unpack, by what it was made of."""
+        return self.store / "installers"
+
+    @property
+    def installed(self) -> Path:
+        """Machines as they were when they had just been installed, by key."""
+        return self.store / "machines"
+
+    @property
+    def machines(self) -> Path:
+        """Machines that run, or are kept because something failed on them."""
+        return self.root / "machines"
+
+    @property
     def cache(self) -> Path:
         """What can be made again."""
         return self.root / "cache"

@@ -1,0 +1,263 @@
+"""Floor 4: the installation of one machine: boots it from the network, watches it until it ends.
+
+Every phase has a deadline. What the machine says, on its console and to the installer's monitor,
+is shown while it works, and kept; pictures of its screen are taken in each phase, and when it
+fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+from farm.base.activity import Tell
+from farm.base.errors import FarmError, FarmFault, InstallFailed, WaitTimeout
+from farm.base.files import link_or_copy
+from farm.base.printable import printable
+from farm.base.run import run
+from farm.config.choices import Boot as BootKind
+from farm.config.choices import Firmware
+from farm.config.settings import Machine
+from farm.machine.domain import DomainSpec, LibvirtNetwork, UserNetwork, render_domain
+from farm.machine.hypervisor import Ending, Hypervisor
+from farm.machine.installer import Boot, Course, Installer, Net, Trouble
+from farm.machine.server import Offer, Served, serve
+
+HOST, NAME_SERVER = "10.0.2.2", "10.0.2.3"
+"""Where QEMU's user network has the host and a resolver."""
+
+_LOOK = timedelta(seconds=1)
+_TOOL = timedelta(minutes=1)
+_PXELINUX = (Path("/usr/lib/PXELINUX/pxelinux.0"),
+             Path("/usr/lib/syslinux/modules/bios/ldlinux.c32"))  # fmt: skip
+_SCRIPT = "boot.ipxe"
+_TAIL = 30
+_COUNTED = re.compile(rb"(\d+) newly installed")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a machine is installed, and from what.
+
+    :param name: of the domain.
+    :param folder: for its disk, logs and pictures; short, for sockets are made in it.
+    :param trees: what is served beside the installer's own files: repositories, by name.
+    :param cache_port: of the cache for the distribution's archive, on loopback.
+    """
+
+    name: str
+    folder: Path
+    spec: DomainSpec
+    trees: Mapping[str, Path]
+    cache_port: int
+
+    @property
+    def disk(self) -> Path:
+        """Its disk, qcow2."""
+        return self.folder / "disk.qcow2"
+
+    @property
+    def console(self) -> Path:
+        """What it says on its serial line."""
+        return self.folder / "console.log"
+
+    @property
+    def logs(self) -> Path:
+        """What the installer sends home."""
+        return self.folder / "logs"
+
+    @property
+    def pictures(self) -> Path:
+        """Screenshots."""
+        return self.folder / "pictures"
+
+
+@dataclass
+class _Watch:
+    """What is known while a machine is being installed."""
+
+    course: Course = field(default_factory=Course)
+    since: float = field(default_factory=time.monotonic)
+    phases: list[tuple[str, float]] = field(default_factory=list)
+    pictured: set[str] = field(default_factory=set)
+
+
+def make_disk(path: Path, size: int) -> None:
+    """Make an empty disk; it grows as it is written to."""
+    run(["qemu-img", "create", "-q", "-f", "qcow2", path, str(size)], timeout=_TOOL)
+
+
+def install(
+    site: Site, machine: Machine, installer: Installer, *, hypervisor: Hypervisor, tell: Tell
+) -> list[tuple[str, float]]:
+    """Install a machine on an empty disk; it is off when this returns.
+
+    :returns: the phases and how many seconds each took.
+    :raises InstallFailed: when the release, or what farm.toml wants of the machine, is to blame.
+    :raises FarmFault: when the farm or its host is.
+    """
+    boot = installer.boot()
+    for folder in (site.logs, site.pictures):
+        folder.mkdir(parents=True, exist_ok=True)
+    name, data = boot.configuration
+    (site.folder / name).write_bytes(data)
+    make_disk(site.disk, machine.disk)
+    watch = _Watch()
+    with _served(site, boot, installer, machine, watch) as net:
+        spec = replace(site.spec, network=_network(site, machine, boot, installer, net))
+        hypervisor.start(render_domain(spec))
+        try:
+            ending = _watch(site, machine, installer, watch, hypervisor, tell)
+        finally:
+            hypervisor.destroy(site.name)
+    watch.phases.append((watch.course.phase, time.monotonic() - watch.since))
+    if ending is not Ending.POWERED_OFF:
+        raise FarmFault(
+            f"{site.name} has ended while it was installed, in the phase {watch.course.phase}: "
+            f"it was {ending}.",
+            details=console_tail(site.console), hint="Run it again.",
+        )  # fmt: skip
+    if not watch.course.finished:
+        raise _failed(site, installer.explain(watch.course, site.logs))
+    return watch.phases
+
+
+@contextlib.contextmanager
+def _served(
+    site: Site, boot: Boot, installer: Installer, machine: Machine, watch: _Watch
+) -> Iterator[Net]:
+    def offer(served: Served) -> Offer:
+        net = _net(served, site)
+        return Offer(
+            files={**boot.files, boot.configuration[0]: site.folder / boot.configuration[0]},
+            texts={_SCRIPT: _ipxe(boot, installer, net)}, trees=site.trees, uploads=site.logs,
+            heard=lambda line: installer.hear(line, watch.course),
+            asked=lambda path, _: installer.asked(path, watch.course),
+        )  # fmt: skip
+
+    with serve(offer) as served:
+        yield _net(served, site)
+
+
+def _net(served: Served, site: Site) -> Net:
+    proxy = f"http://{HOST}:{site.cache_port}"
+    return Net(f"{HOST}:{served.port}", served.monitor_port, NAME_SERVER, proxy)
+
+
+def _ipxe(boot: Boot, installer: Installer, net: Net) -> str:
+    """Write what iPXE does: https://ipxe.org/scripting."""
+    return (
+        f"#!ipxe\nkernel {net.url}/{boot.kernel} {installer.command_line(net, static=True)}\n"
+        f"initrd {net.url}/{boot.initrd}\nboot\n"
+    )
+
+
+def _network(
+    site: Site, machine: Machine, boot: Boot, installer: Installer, net: Net
+) -> UserNetwork | LibvirtNetwork:
+    if machine.boot is BootKind.IPXE and machine.firmware is Firmware.BIOS:
+        return UserNetwork(bootfile=f"{net.url}/{_SCRIPT}")
+    folder = site.folder / "tftp"
+    folder.mkdir(exist_ok=True)
+    for name in (boot.kernel, boot.initrd):
+        link_or_copy(boot.files[name], folder / name)
+    for path in _PXELINUX:
+        shutil.copyfile(path, folder / path.name)
+    (folder / "pxelinux.cfg").mkdir(exist_ok=True)
+    words = installer.command_line(net, static=False)
+    (folder / "pxelinux.cfg" / "default").write_text(
+        f"DEFAULT install\nPROMPT 0\nLABEL install\n KERNEL {boot.kernel}\n APPEND {words}\n"
+        " IPAPPEND 2\n"
+    )
+    return UserNetwork(bootfile=_PXELINUX[0].name, tftp=folder)
+
+
+def _watch(
+    site: Site, machine: Machine, installer: Installer, watch: _Watch, hypervisor: Hypervisor,
+    tell: Tell,
+) -> Ending:  # fmt: skip
+    last = time.monotonic() + machine.timeout.total_seconds()
+    phase, said = "", ""
+    while True:
+        if watch.course.phase != phase:
+            now = time.monotonic()
+            if phase:
+                watch.phases.append((phase, now - watch.since))
+            phase, watch.since = watch.course.phase, now
+        words = f"installing {site.name}: {phase}{_progress(site, phase)}"
+        if words != said:
+            tell(words)
+            said = words
+        try:
+            return hypervisor.wait_until_off(site.name, timeout=_LOOK)
+        except WaitTimeout:
+            _picture(site, phase, watch, hypervisor)
+        limit = watch.since + installer.limit(phase).total_seconds()
+        if time.monotonic() > min(limit, last):
+            raise _late(site, installer, watch, hypervisor)
+
+
+def _progress(site: Site, phase: str) -> str:
+    """Say how far apt is, from the console: of so many packages so many are set up."""
+    if phase != "instsoft":
+        return ""
+    try:
+        text = site.console.read_bytes()
+    except OSError:
+        return ""
+    counts = _COUNTED.findall(text)
+    if not counts or not int(counts[-1]):
+        return ""
+    done = text.rpartition(counts[-1] + b" newly installed")[2].count(b"Setting up ")
+    return f" {min(99, 100 * done // int(counts[-1]))}%"
+
+
+def _picture(site: Site, phase: str, watch: _Watch, hypervisor: Hypervisor) -> None:
+    """Take a picture of each phase, some seconds after it has begun."""
+    if phase in watch.pictured or time.monotonic() - watch.since < 2:
+        return
+    watch.pictured.add(phase)
+    take_picture(hypervisor, site.name, site.pictures / f"{phase.replace(' ', '-')}.png")
+
+
+def take_picture(hypervisor: Hypervisor, name: str, path: Path) -> None:
+    """Take a picture of a screen if there is one: a missing picture is nobody's failure."""
+    with contextlib.suppress(FarmError):
+        hypervisor.screenshot(name, path)
+
+
+def _late(site: Site, installer: Installer, watch: _Watch, hypervisor: Hypervisor) -> FarmError:
+    take_picture(hypervisor, site.name, site.pictures / "failure.png")
+    phase = watch.course.phase
+    trouble = installer.explain(watch.course, site.logs)
+    seconds = round(time.monotonic() - watch.since)
+    return _failed(site, replace(
+        trouble, brief=f"it hangs in the phase {phase}, after {seconds} s",
+        log=trouble.log or console_tail(site.console),
+    ))  # fmt: skip
+
+
+def _failed(site: Site, trouble: Trouble) -> FarmError:
+    kind = FarmFault if trouble.is_fault else InstallFailed
+    details = trouble.log or console_tail(site.console)
+    return kind(
+        f"{site.name} was not installed: {trouble.brief}.",
+        details=f"{details}\n\nconsole: {site.console}\nlogs: {site.logs}", hint=trouble.hint,
+    )  # fmt: skip
+
+
+def console_tail(path: Path) -> str:
+    """Give the last lines of a console's log, printable."""
+    try:
+        text = path.read_text(errors="replace")[-20000:]
+    except OSError:
+        return ""
+    plain = re.sub(r"\x1b\[[0-9;?=]*[A-Za-z]", "", text)
+    lines = [printable(line.rstrip("\r")) for line in plain.splitlines()]
+    return "\n".join([line for line in lines if line.strip()][-_TAIL:])

@@ -1,0 +1,193 @@
+"""Floor 4: machines that run, or were left running for somebody to look at.
+
+Each has a folder with its disk, logs and a record. Whoever uses one holds the lock beside the
+folder; when the lock is free and nothing says that the machine is kept, its owner was killed, and
+the next run takes it away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from farm.base.errors import FarmFault
+from farm.base.files import Lock, read_json, write_json
+from farm.config.choices import Firmware
+from farm.config.settings import Machine
+from farm.machine.domain import Accelerator, DomainSpec, UserNetwork
+from farm.machine.hypervisor import Hypervisor
+from farm.place.guest import Guest
+
+SSH = 22
+_RECORD = "machine.json"
+_MAC = "52:54:00:fa:12:01"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a machine that runs.
+
+    :param domain: its name in libvirt.
+    :param subject: what it is: ``machine@TARGET``, or what was tried on it.
+    :param sockets: the folder of its console and of the connection to it, with a short name.
+    :param ports: those of this host's loopback, by the machine's own.
+    :param why: why it is kept; empty while somebody uses it.
+    :param when: since when it is kept: ISO 8601, UTC.
+    """
+
+    domain: str
+    subject: str
+    sockets: str
+    ports: dict[str, int]
+    run: str
+    why: str = ""
+    when: str = ""
+
+
+class Box:
+    """The folder of one machine.
+
+    :param folder: below the folder of all machines.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = Lock(folder.with_name(f"{folder.name}.lock"))
+
+    @property
+    def disk(self) -> Path:
+        """Its disk, qcow2."""
+        return self.folder / "disk.qcow2"
+
+    @property
+    def console(self) -> Path:
+        """What it says on its serial line."""
+        return self.folder / "console.log"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has a record."""
+        return (self.folder / _RECORD).exists()
+
+    @property
+    def record(self) -> Record:
+        """What is known of it.
+
+        :raises FarmFault: when the record is damaged.
+        """
+        return Record(**read_json(self.folder / _RECORD))
+
+    def write(self, record: Record) -> None:
+        """Remember what is known of it."""
+        write_json(self.folder / _RECORD, asdict(record))
+
+    def take(self) -> bool:
+        """Hold its lock; says whether nobody else does."""
+        return self._lock.try_acquire()
+
+    def leave(self) -> None:
+        """Give its lock back."""
+        self._lock.release()
+
+    def remove(self, hypervisor: Hypervisor) -> None:
+        """End the machine and remove all of it; for whoever holds the lock."""
+        if self.is_there:
+            record = self.record
+            hypervisor.destroy(record.domain)
+            shutil.rmtree(record.sockets, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.path.unlink(missing_ok=True)
+        self._lock.release()
+
+    def guest(self, key: Path) -> Guest:
+        """Give the way in, by ssh.
+
+        :param key: the private key, a file.
+        """
+        record = self.record
+        return Guest(
+            "127.0.0.1", record.ports[str(SSH)], key, self.folder / "known_hosts",
+            Path(record.sockets),
+        )  # fmt: skip
+
+
+def new_box(machines: Path, *, subject: str, domain: str, run: str, ports: tuple[int, ...]) -> Box:
+    """Make the folder of a new machine, and hold its lock.
+
+    :param domain: the beginning of its name in libvirt.
+    :param ports: of the machine, that shall answer on this host's loopback.
+    """
+    machines.mkdir(parents=True, exist_ok=True)
+    name = secrets.token_hex(4)
+    box = Box(machines / f"{domain}-{name}")
+    if not box.take():
+        raise FarmFault(f"The machine {box.folder.name} is in use.")
+    box.folder.mkdir()
+    # The path of a socket has at most 107 bytes: unix(7).
+    sockets = tempfile.mkdtemp(prefix="farm-")
+    chosen = dict(zip(map(str, ports), free_ports(len(ports)), strict=True))
+    box.write(Record(f"{domain}-{name}", subject, sockets, chosen, run))
+    return box
+
+
+def free_ports(count: int) -> list[int]:
+    """Give ports of loopback that nobody listens on now."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def describe_hardware(
+    box: Box, machine: Machine, accelerator: Accelerator, **given: Any
+) -> DomainSpec:
+    """Give the description of a machine: the same hardware for the same configuration."""
+    record = box.record
+    sockets = Path(record.sockets)
+    uefi = machine.firmware is Firmware.UEFI
+    forwards = tuple((host, int(guest)) for guest, host in record.ports.items())
+    values: dict[str, Any] = {
+        "network": UserNetwork(forwards=forwards),
+        "uefi_variables": box.folder / "uefi.fd" if uefi else None,
+    }
+    return DomainSpec(
+        name=record.domain, uuid=uuid4(), memory=machine.memory, cpus=machine.cpus,
+        disk=box.disk, accelerator=accelerator, mac=_MAC, console_log=box.console,
+        console=sockets / "console", **values | given,
+    )  # fmt: skip
+
+
+def boxes(machines: Path) -> Iterator[Box]:
+    """Give the folder of every machine, by name."""
+    if machines.is_dir():
+        for path in sorted(machines.iterdir()):
+            if path.is_dir():
+                yield Box(path)
+
+
+def kept(machines: Path) -> list[Box]:
+    """Give the machines that are kept for somebody to look at, the latest last."""
+    found = [box for box in boxes(machines) if box.is_there and box.record.why]
+    return sorted(found, key=lambda box: box.record.when)
+
+
+def sweep(machines: Path, hypervisor: Hypervisor) -> list[str]:
+    """Take away the machines whose owner is gone; gives back their names."""
+    swept = []
+    for box in boxes(machines):
+        if box.take():
+            if box.is_there and box.record.why:
+                box.leave()
+                continue
+            box.remove(hypervisor)
+            swept.append(box.folder.name)
+    return swept
