@@ -50,7 +50,7 @@ def serving(
     :param env: added to :func:`farm.base.run.environment`.
     :raises FarmFault: when the program is not installed, or cannot be started.
     """
-    words = ["setpriv", "--pdeathsig", "KILL", "--", *map(os.fspath, argv)]
+    words = ["setpriv", "--pdeathsig", "KILL", "--", *(os.fspath(word) for word in argv)]
     with log.open("ab") as sink:
         try:
             process = subprocess.Popen(

@@ -16,6 +16,7 @@ from farm.base.activity import Tell
 from farm.base.files import digest_of
 from farm.base.printable import printable
 from farm.build.builder import Ground
+from farm.config.settings import Machine
 from farm.machine.base_file import base_file
 from farm.machine.fai_root import FAI_ROOT, INITRD, KERNEL, ROOT
 from farm.machine.fai_space import LOGS, MONITOR_FATAL, Wish, pack, render_space
@@ -76,7 +77,7 @@ class Fai:
 
     @property
     def _recipes(self) -> tuple[Recipe, ...]:
-        return (FAI_ROOT, base_file(self._archive, firmware=self._wish.machine.firmware))
+        return _recipes(self._wish.machine, self._archive)
 
     def boot(self) -> Boot:
         """Make FAI's system and the base file, or find them ready.
@@ -84,13 +85,9 @@ class Fai:
         :raises FarmError: when one cannot be made.
         """
         space = pack(render_space(self._wish))
-        return Boot(self._make(), KERNEL, INITRD, (_SPACE, space))
-
-    def _make(self) -> Mapping[str, Path]:
-        made: dict[str, Path] = {}
-        for recipe in self._recipes:
-            made |= make(recipe, ground=self._ground, layout=self._layout, tell=self._tell)
-        return made
+        files = make_files(self._wish.machine, ground=self._ground, archive=self._archive,
+                           layout=self._layout, tell=self._tell)  # fmt: skip
+        return Boot(files, KERNEL, INITRD, (_SPACE, space))
 
     def command_line(self, net: Net, *, static: bool) -> str:
         """Give the kernel's command line: dracut.cmdline(7), and variables of FAI."""
@@ -164,6 +161,23 @@ class Fai:
     def description(self) -> str:
         """What it is, for reports."""
         return "FAI over PXE"
+
+
+def make_files(
+    machine: Machine, *, ground: Ground, archive: Archive, layout: Layout, tell: Tell
+) -> Mapping[str, Path]:
+    """Make FAI's system and the base file of machines, or find them ready: files by path.
+
+    :raises FarmError: when one cannot be made.
+    """
+    made: dict[str, Path] = {}
+    for recipe in _recipes(machine, archive):
+        made |= make(recipe, ground=ground, layout=layout, tell=tell)
+    return made
+
+
+def _recipes(machine: Machine, archive: Archive) -> tuple[Recipe, ...]:
+    return (FAI_ROOT, base_file(archive, firmware=machine.firmware))
 
 
 def _read(archive: Path, name: str) -> str:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from farm.base.errors import FarmFault
 from farm.base.files import Lock, read_json, write_json
 from farm.config.choices import Firmware
 from farm.config.settings import Machine
@@ -89,9 +88,9 @@ class Box:
         """Remember what is known of it."""
         write_json(self.folder / _RECORD, asdict(record))
 
-    def take(self) -> bool:
-        """Hold its lock; says whether nobody else does."""
-        return self._lock.try_acquire()
+    def take(self, *, shared: bool = False) -> bool:
+        """Hold its lock; says whether nobody else does who does not share it."""
+        return self._lock.try_acquire(shared=shared)
 
     def leave(self) -> None:
         """Give its lock back."""
@@ -119,22 +118,25 @@ class Box:
         )  # fmt: skip
 
 
-def new_box(machines: Path, *, subject: str, domain: str, run: str, ports: tuple[int, ...]) -> Box:
-    """Make the folder of a new machine, and hold its lock.
+def new_name(domain: str) -> str:
+    """Make up a name that no machine has.
 
-    :param domain: the beginning of its name in libvirt.
+    :param domain: its beginning.
+    """
+    return f"{domain}-{secrets.token_hex(4)}"
+
+
+def fill(box: Box, *, subject: str, run: str, ports: tuple[int, ...]) -> Box:
+    """Make the folder of a new machine; for whoever holds the lock.
+
     :param ports: of the machine, that shall answer on this host's loopback.
     """
-    machines.mkdir(parents=True, exist_ok=True)
-    name = secrets.token_hex(4)
-    box = Box(machines / f"{domain}-{name}")
-    if not box.take():
-        raise FarmFault(f"The machine {box.folder.name} is in use.")
-    box.folder.mkdir()
+    shutil.rmtree(box.folder, ignore_errors=True)
+    box.folder.mkdir(parents=True)
     # The path of a socket has at most 107 bytes: unix(7).
     sockets = tempfile.mkdtemp(prefix="farm-")
     chosen = dict(zip(map(str, ports), free_ports(len(ports)), strict=True))
-    box.write(Record(f"{domain}-{name}", subject, sockets, chosen, run))
+    box.write(Record(box.folder.name, subject, sockets, chosen, run))
     return box
 
 

@@ -11,14 +11,13 @@ import pytest
 from farm.base.errors import InputError
 from farm.base.files import write_json
 from farm.config.settings import Workspace
-from farm.model.target import Target
 from farm.plugin import howto_fixtures
 from farm.plugin.context import CONTEXT, WORKSPACE, ReleaseRun
-from farm.plugin.items import facts_of, howto_package, make_schedule
+from farm.plugin.items import Try, facts_of, howto_package, make_schedule
 from farm.plugin.prose import collect_prose
 from farm.plugin.scheduler import order_items
 from farm.plugin.verdicts import VERDICTS
-from farm.release.gates import Unit
+from farm.release.gates import INSTALL, UPGRADE, Unit
 
 _TRIAL = "farm_trial"
 _CHECKS = pytest.StashKey[dict[str, str]]()
@@ -38,16 +37,23 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.parent != workspace.root / "howtos":
         return None
     run = parent.config.stash.get(CONTEXT, None)
-    targets = [str(target) for target in _howto_targets(workspace, run, file_path.stem)]
-    return collect_prose(file_path, parent, targets) if targets else None
+    places = [str(each) for each in _tries(workspace, run, file_path.stem)]
+    return collect_prose(file_path, parent, places) if places else None
 
 
-def _howto_targets(
-    workspace: Workspace, run: ReleaseRun | None, package_name: str
-) -> list[Target]:
-    """Give the targets on which the HOWTO of a package is tried."""
-    units = _units(workspace, run)
-    return [unit.target for unit in units if unit.package == package_name]
+def _tries(workspace: Workspace, run: ReleaseRun | None, package_name: str) -> list[Try]:
+    """Give where the HOWTO of a package is tried: in chroots, and on machines if any are made."""
+    units = [unit for unit in _units(workspace, run) if unit.package == package_name]
+    machines = [True] if INSTALL in _gates(workspace, run) else []
+    return [Try(unit, on_machine=each) for each in (False, *machines) for unit in units]
+
+
+def _gates(workspace: Workspace, run: ReleaseRun | None) -> set[str]:
+    """Give the gates that are asked for: by any repository, when nothing is released."""
+    if run is not None:
+        return run.gates
+    known = [*workspace.repositories.values(), workspace.private]
+    return {str(gate) for repository in known for gate in repository.gates}
 
 
 def _units(workspace: Workspace, run: ReleaseRun | None) -> list[Unit]:
@@ -65,13 +71,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     workspace = metafunc.config.stash[WORKSPACE]
     run = metafunc.config.stash.get(CONTEXT, None)
     units = _units(workspace, run)
+    targets = sorted({unit.target for unit in units})
     about = howto_package(metafunc.definition.path, workspace.root)
     values: dict[str, list[Any]] = {
         "job": units,
         "released": units,
-        "released_target": sorted({unit.target for unit in units}),
+        "released_target": targets,
+        "machine": targets,
         "release": [run.repository if run else "no release"],
-        _TRIAL: [unit for unit in units if unit.package == about],
+        _TRIAL: _tries(workspace, run, about) if about else [],
     }
     wanted = _wanted(metafunc, values)
     problem = _howto_problem(metafunc, wanted) if about in workspace.packages else ""
@@ -79,7 +87,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if problem:  # a test that no gate would notice; this way every worker tells it properly
         pytest.fail(f"{metafunc.definition.nodeid} {problem}", pytrace=False)
     for name in wanted:
-        ids = [str(value.target if name == _TRIAL else value) for value in values[name]]
+        ids = [str(value) for value in values[name]]
         metafunc.parametrize(name, values[name], indirect=True, ids=ids)
 
 
@@ -125,7 +133,7 @@ def pytest_collection_modifyitems(
     """Note what a whole collection consists of, and sort the items by what they need."""
     run = config.stash.get(CONTEXT, None)
     root = config.stash[WORKSPACE].root
-    _leave_out_others(config, items, root)
+    _leave_out_others(config, items, root, _gates(config.stash[WORKSPACE], run))
     whole = [(item, facts) for item in items if run and (facts := facts_of(item, root))]
     yield
     if run is None or config.option.collectonly:
@@ -155,12 +163,17 @@ def _is_whole(session: pytest.Session) -> bool:
     return not named and not partly and not session.testsfailed
 
 
-def _leave_out_others(config: pytest.Config, items: list[pytest.Item], root: Path) -> None:
-    """Deselect the HOWTOs of packages that are not released now."""
-    others = {
-        item for item in items
-        if _TRIAL in getattr(item, "fixturenames", ()) and not facts_of(item, root)
-    }  # fmt: skip
+def _leave_out_others(
+    config: pytest.Config, items: list[pytest.Item], root: Path, gates: Collection[str]
+) -> None:
+    """Deselect the HOWTOs of packages that are not released now, and machines nobody asks for."""
+    others = set()
+    for item in items:
+        facts = facts_of(item, root)
+        if facts is None and _TRIAL in getattr(item, "fixturenames", ()):
+            others.add(item)
+        if facts is not None and facts.gate in (INSTALL, UPGRADE) and facts.gate not in gates:
+            others.add(item)
     if others:
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=list(others))

@@ -61,6 +61,12 @@ class ReleaseRun:
         """Where it is released to."""
         return self.options.release
 
+    @property
+    def gates(self) -> set[str]:
+        """All gates that must open for what was asked for."""
+        names = self.options.repositories
+        return {str(gate) for name in names for gate in self.workspace.repository(name).gates}
+
     @cached_property
     def workshop(self) -> Workshop:
         """The workspace at work."""
@@ -255,6 +261,12 @@ class ReleaseRun:
     def is_built(self, unit: Unit) -> bool:
         """Whether a unit's build is in the store."""
         return str(unit) not in self._selected or bool(self.workshop.builder.find(str(unit)))
+
+    def end(self) -> None:
+        """Take away the machines that checks have shared, for the controller; red ones stay."""
+        if self.is_prepared and self.workspace.machine is not None:
+            self.workshop.machines.leave()
+            self.workshop.machines.sweep()
 
     # What becomes of it.
 

@@ -13,7 +13,7 @@ from farm.base.errors import FarmError, InputError
 from farm.base.files import read_json
 from farm.config.settings import Workspace
 from farm.config.workspace import find, load
-from farm.plugin import collection, fixtures, running
+from farm.plugin import collection, fixtures, machine_fixtures, running
 from farm.plugin.context import CONTEXT, WORKSPACE, ReleaseRun
 from farm.plugin.options import GATE_MARK, INSTALL_MARK, Options, add_options
 from farm.plugin.progress import Progress
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if workspace is None:
             return
         config.stash[WORKSPACE] = workspace
-        for plugin in (fixtures, collection, running):
+        for plugin in (fixtures, machine_fixtures, collection, running):
             config.pluginmanager.register(plugin)
         if options.release:
             _set_up(config, workspace, options)

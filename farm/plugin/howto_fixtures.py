@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from farm.plugin.context import ReleaseRun
+from farm.plugin.items import Try
 from farm.plugin.testinfra_host import host_in
-from farm.release.gates import Unit
+from farm.release.machine_trial import try_on_machine
 from farm.release.trial import Installation, Trial, try_package
 
 _COMMAND = timedelta(minutes=5)
@@ -37,13 +38,18 @@ def register(folder: pytest.Directory) -> None:
 
 
 @contextlib.contextmanager
-def open_trial(run: ReleaseRun, unit: Unit, extra: Sequence[str]) -> Iterator[Trial]:
-    """Give a fresh chroot in which a unit is installed from the candidate."""
-    workshop = run.workshop
+def open_trial(run: ReleaseRun, where: Try, extra: Sequence[str]) -> Iterator[Trial]:
+    """Give a fresh chroot, or a machine, in which a unit is installed from the candidate."""
+    workshop, unit = run.workshop, where.unit
     candidate = run.candidate_with(unit)
     archive, base = workshop.archive(unit.target), workshop.base(unit.target)
     what = Installation(candidate, unit, archive, base, tuple(sorted(set(extra))))
-    with try_package(workshop.layout, what, tell=workshop.tell) as trial:
+    if where.on_machine:
+        subject = workshop.subject(run.whole_candidate(), unit.target)
+        context = try_on_machine(workshop.machines, workshop.layout, subject, what)
+    else:
+        context = try_package(workshop.layout, what, tell=workshop.tell)
+    with context as trial:
         yield trial
 
 

@@ -13,14 +13,29 @@ from farm.model.verdict import item_id
 from farm.plugin.context import ReleaseRun
 from farm.plugin.prose import ProseItem
 from farm.plugin.scheduler import Schedule, ScheduledItem
-from farm.release.gates import Unit
+from farm.release.gates import HOWTO, INSTALL, UPGRADE, Unit
 
-HOWTO = "howto"
 BUILD = "build"
+MACHINE = ":machine"
+"""Behind the target, where a HOWTO is tried on a machine."""
+# What takes minutes when nobody knows yet how many.
+_MACHINE_SECONDS = {"install/installer": 90.0, "install/installs": 180.0, "upgrade/former": 180.0,
+                    "upgrade/upgrades": 90.0, "upgrade/back": 60.0}  # fmt: skip
 _RELEASE = "release"
-_ABOUT = ("job", "released", "released_target", "farm_trial")
+_ABOUT = ("job", "released", "released_target", "machine", "farm_trial")
 # Checks that look at a build: they need no candidate.
 _OF_BUILD = frozenset({"build/build", "repository/lint"})
+
+
+@dataclass(frozen=True, order=True)
+class Try:
+    """Where a HOWTO is tried: in a chroot of the unit's target, or on a machine of it."""
+
+    unit: Unit
+    on_machine: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.unit.target}{MACHINE if self.on_machine else ''}"
 
 
 @dataclass(frozen=True)
@@ -50,13 +65,16 @@ class Facts:
 def facts_of(item: pytest.Item, root: Path) -> Facts | None:
     """Give what the farm knows of an item; None for an item of no gate."""
     if isinstance(item, ProseItem):
-        unit = Unit(item.farm_package, Target.parse(item.farm_target))
-        return Facts(HOWTO, f"{_below(item.path, root)}::howto", unit)
+        target, machine, _ = item.farm_target.partition(MACHINE)
+        unit = Unit(item.farm_package, Target.parse(target))
+        gate = INSTALL if machine else HOWTO
+        return Facts(gate, f"{_below(item.path, root)}::howto", unit)
     subject = _subject(item)
     if subject is None:
         return None
     if howto_package(item.path, root):
-        return Facts(HOWTO, f"{_below(item.path, root)}::{_within_file(item)}", subject)
+        gate = INSTALL if _is_on_machine(item) else HOWTO
+        return Facts(gate, f"{_below(item.path, root)}::{_within_file(item)}", subject)
     mark = item.get_closest_marker("farm_gate")
     if mark is None or not mark.args:
         return None
@@ -72,9 +90,16 @@ def _subject(item: pytest.Item) -> Unit | Target | None:
     params: Mapping[str, object] = callspec.params if callspec else {}
     for name in _ABOUT:
         value = params.get(name)
+        value = value.unit if isinstance(value, Try) else value
         if isinstance(value, Unit | Target):
             return value
     return None
+
+
+def _is_on_machine(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    value = callspec.params.get("farm_trial") if callspec else None
+    return isinstance(value, Try) and value.on_machine
 
 
 def _below(path: Path, root: Path) -> str:
@@ -115,6 +140,10 @@ def _scheduled(
         return ScheduledItem(seconds=seconds)
     provides = [f"gate:{facts.gate}"]
     needs = everything
+    if facts.gate in (INSTALL, UPGRADE):
+        made, needs = _around_machine(facts, everything)
+        provides += made
+        seconds = _MACHINE_SECONDS.get(facts.name) if seconds is None else seconds
     if facts.is_of_build:
         needs = (f"build:{facts.subject}",)
     if facts.gate == BUILD:
@@ -123,3 +152,25 @@ def _scheduled(
         known = run.is_prepared and name in run.plan.jobs
         needs = tuple(f"build:{need}" for need in run.plan.needs(name)) if known else ()
     return ScheduledItem(tuple(provides), needs, seconds)
+
+
+def _around_machine(
+    facts: Facts, everything: tuple[str, ...]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Say what a check of a machine makes for others, and what it needs.
+
+    What installers boot is made while packages are built, and so is the machine of what was
+    released before.
+    """
+    target = facts.subject.target if isinstance(facts.subject, Unit) else facts.subject
+    names = ("installer", "machine", "former")
+    installer, machine, former = (f"{name}:{target}" for name in names)
+    if facts.name == "install/installer":
+        return [installer], ()
+    if facts.name == "install/installs":
+        return [machine], (*everything, installer)
+    if facts.name == "upgrade/former":
+        return [former], (installer,)
+    if facts.gate == UPGRADE:
+        return [], (machine, former)
+    return [], (machine,)

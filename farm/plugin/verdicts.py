@@ -9,9 +9,8 @@ import pytest
 from farm.base.errors import FarmFault
 from farm.model.verdict import State, Verdict
 from farm.plugin.context import ReleaseRun
-from farm.plugin.items import HOWTO, Facts
-from farm.release.gates import Unit
-from farm.release.inputs import check_inputs
+from farm.plugin.items import Facts
+from farm.release.gates import TRYING, Unit
 
 RECORDED = "farm_recorded"
 VERDICTS = pytest.StashKey["Verdicts"]()
@@ -26,7 +25,7 @@ class Verdicts:
         self._howtos = {
             (howto.unit, howto.path): howto for howto in run.workshop.howtos(run.units)
         }
-        self._inputs = check_inputs(run.workspace)
+        self._known: dict[str, dict[str, str]] = {}
 
     def _digest(self, facts: Facts) -> str:
         """Give the digest of what an item looks at, if that is there; builds nothing."""
@@ -40,10 +39,19 @@ class Verdicts:
         return not (facts.is_of_build and isinstance(unit, Unit)) or self._run.is_built(unit)
 
     def _inputs_of(self, facts: Facts) -> str:
-        if facts.gate == HOWTO and isinstance(facts.subject, Unit):
+        inputs = self._inputs()
+        if facts.gate in TRYING and isinstance(facts.subject, Unit):
             howto = self._howtos.get((facts.subject, facts.check.partition("::")[0]))
-            return howto.digest if howto else ""
-        return self._inputs.get(facts.name, "")
+            return howto.inputs(facts.gate, inputs) if howto else ""
+        return inputs.get(facts.name, "")
+
+    def _inputs(self) -> dict[str, str]:
+        """Give what decides about checks of the candidate, if there is one by now."""
+        digest = self._run.find_candidate_digest()
+        if digest not in self._known:
+            run = self._run
+            self._known[digest] = run.workshop.inputs(run.repository, digest)
+        return self._known[digest]
 
     def recall(self, facts: Facts) -> Verdict | None:
         """Give the recorded pass of an item on identical digests, if there is one."""
@@ -75,15 +83,16 @@ class Verdicts:
     def expect(self, items: list[tuple[pytest.Item, Facts]]) -> None:
         """Remember which items each HOWTO file consists of, from an unfiltered collection."""
         for howto in self._howtos.values():
-            names = [
-                facts.item for _, facts in items
-                if facts.gate == HOWTO and facts.subject == howto.unit
-                and facts.check.partition("::")[0] == howto.path
-            ]  # fmt: skip
-            if names:
-                self._run.workshop.ledger.expect(
-                    howto.digest, gate=HOWTO, source=howto.source, items=names
-                )
+            for gate in TRYING:
+                names = [
+                    facts.item for _, facts in items
+                    if facts.gate == gate and facts.subject == howto.unit
+                    and facts.check.partition("::")[0] == howto.path
+                ]  # fmt: skip
+                if names:
+                    self._run.workshop.ledger.expect(
+                        howto.digest, gate=gate, source=howto.source, items=names
+                    )
 
 
 def state_of(report: pytest.TestReport, *, error: BaseException | None) -> State:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from farm.base.errors import FarmError
 from farm.model.target import Target
 from farm.model.verdict import State
-from farm.release.gates import HOWTO, HowtoFile, Plan, Unit, known_gates, required_items
+from farm.release.gates import (
+    HOWTO,
+    TRYING,
+    HowtoFile,
+    Plan,
+    Unit,
+    known_gates,
+    own_items,
+    required_items,
+)
 from farm.report.receipt import Gate, Predicate
 
 _SHOWN = 20
@@ -88,12 +97,15 @@ def _unproven(name: str, passed: dict[str, str], said: Predicate) -> list[str]:
         return []
     try:
         plan = _plan(said)
+        untried = _without_howto(passed, plan) if name in TRYING else []
         if name == HOWTO:
-            return _without_howto(passed, plan)
-        requirements = required_items(name, plan=plan, expectations={})
+            return untried
+        own = own_items(name, plan) if name in TRYING else required_items(
+            name, plan=plan, expectations={}
+        )
     except FarmError as error:
         return [error.brief.rstrip(".")]
-    return [f"{r.item}: missing" for r in requirements if passed.get(r.item) != r.digest]
+    return [*(f"{r.item}: missing" for r in own if passed.get(r.item) != r.digest), *untried]
 
 
 def _without_howto(passed: dict[str, str], plan: Plan) -> list[str]:

@@ -19,13 +19,20 @@ from farm.report.ledger import Ledger
 _BUILD = "build"
 _REPOSITORY = "repository"
 HOWTO = "howto"
+INSTALL = "install"
+UPGRADE = "upgrade"
 
 # Checks of each package on each target, and checks of each target.
 _PER_UNIT = {
     _BUILD: ("build",),
     _REPOSITORY: ("installable", "dependencies", "versions", "lint", "howto"),
 }
-_PER_TARGET = {_REPOSITORY: ("signatures", "contents")}
+_PER_TARGET = {
+    _REPOSITORY: ("signatures", "contents"),
+    INSTALL: ("installer", "installs", "packages", "files", "settled", "journal", "services",
+              "reboot", "page"),
+    UPGRADE: ("former", "upgrades", "back"),
+}  # fmt: skip
 
 CARRIED = frozenset({"build/build", "repository/lint"})
 """Checks that look at a build: what they found holds for every candidate with this build."""
@@ -59,6 +66,13 @@ class HowtoFile:
     def source(self) -> str:
         """The name under which the ledger keeps its complete list of items."""
         return f"{self.path}[{self.unit}]"
+
+    def inputs(self, gate: str, others: Mapping[str, str]) -> str:
+        """Give the inputs of verdicts on its items: on a machine, what that is counts too.
+
+        :param others: see :attr:`Plan.inputs`.
+        """
+        return self.digest + others.get(f"{gate}/installs", "")
 
 
 @dataclass(frozen=True)
@@ -106,8 +120,11 @@ class Requirement:
     problem: str = ""
 
 
-Expectations = Mapping[str, Sequence[str]]
-"""The complete list of items of each HOWTO file, by :attr:`HowtoFile.source`."""
+Expectations = Mapping[tuple[str, str], Sequence[str]]
+"""The complete list of items of each HOWTO file, by gate and :attr:`HowtoFile.source`."""
+
+TRYING = (HOWTO, INSTALL)
+"""The gates in which HOWTOs are tried: in chroots, and on a machine."""
 
 
 def known_gates() -> list[str]:
@@ -139,10 +156,16 @@ def required_items(gate: str, *, plan: Plan, expectations: Expectations) -> list
 def recall_expectations(ledger: Ledger, howtos: Iterable[HowtoFile]) -> Expectations:
     """Give the recorded lists of items of HOWTO files, exactly as the files are now."""
     found = {
-        howto.source: ledger.expectations(howto.digest, gate=HOWTO).get(howto.source)
+        (gate, howto.source): ledger.expectations(howto.digest, gate=gate).get(howto.source)
         for howto in howtos
+        for gate in TRYING
     }
     return {source: items for source, items in found.items() if items is not None}
+
+
+def own_items(gate: str, plan: Plan) -> list[Requirement]:
+    """List what a gate requires beside HOWTOs, whose items the workspace alone knows."""
+    return _checks(gate, plan, {})
 
 
 def _checks(gate: str, plan: Plan, _: Expectations) -> list[Requirement]:
@@ -173,22 +196,28 @@ def _howto_items(gate: str, plan: Plan, expectations: Expectations) -> list[Requ
             item = item_id(gate, f"howtos/{unit.package}", subject=str(unit))
             requirements.append(Requirement(gate, item, plan.candidate, problem=_no_howto(unit)))
         for howto in howtos:
-            requirements += _items_of(gate, howto, plan, expectations.get(howto.source))
+            expected = expectations.get((gate, howto.source))
+            requirements += _items_of(gate, howto, plan, expected)
     return requirements
+
+
+def _install_items(gate: str, plan: Plan, expectations: Expectations) -> list[Requirement]:
+    return [*_checks(gate, plan, expectations), *_howto_items(gate, plan, expectations)]
 
 
 def _items_of(
     gate: str, howto: HowtoFile, plan: Plan, items: Sequence[str] | None
 ) -> list[Requirement]:
+    inputs = howto.inputs(gate, plan.inputs)
     if items:
-        return [Requirement(gate, item, plan.candidate, howto.digest) for item in items]
+        return [Requirement(gate, item, plan.candidate, inputs) for item in items]
     problem = (
         f"{howto.path} has never been collected completely as it is now"
         if items is None
         else f"{howto.path} has nothing to try"
     )
     item = item_id(gate, howto.path, subject=str(howto.unit))
-    return [Requirement(gate, item, plan.candidate, howto.digest, problem)]
+    return [Requirement(gate, item, plan.candidate, inputs, problem)]
 
 
 def _no_howto(unit: Unit) -> str:
@@ -201,4 +230,6 @@ _GATES: dict[str, Callable[[str, Plan, Expectations], list[Requirement]]] = {
     _BUILD: _checks,
     _REPOSITORY: _checks,
     HOWTO: _howto_items,
+    INSTALL: _install_items,
+    UPGRADE: _checks,
 }

@@ -17,6 +17,7 @@ from farm.build.chroots import Base
 from farm.build.deb import upstream_version
 from farm.model.layout import Layout
 from farm.place.overlay import USER, Bind, Overlay, new_name
+from farm.place.protocol import Place
 from farm.release.candidate import Candidate
 from farm.release.gates import Unit
 from farm.source.archive import Archive
@@ -48,9 +49,9 @@ _APT = ("apt-get", "-q", "-y", "--no-install-recommends", "--allow-downgrades", 
 
 @dataclass(frozen=True)
 class Trial:
-    """A chroot with a package installed, and what a HOWTO may want to know."""
+    """Where a package is installed, and what a HOWTO may want to know."""
 
-    place: Overlay
+    place: Place
     package: str
     version: str
     user: str = USER

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from farm.build.failures import Failures
 from farm.build.plan import Job, Plan, make_plan
 from farm.build.store import BuildStore
 from farm.config.settings import Package, Workspace
+from farm.machine.cache import serve_cache
 from farm.model.artifact import Build, SourcePackage
 from farm.model.layout import Layout
 from farm.model.target import Target
@@ -31,6 +33,7 @@ from farm.release.chain import check_way, downstream
 from farm.release.conditions import check_released_to
 from farm.release.gates import HowtoFile, Unit
 from farm.release.inputs import check_inputs
+from farm.release.machines import Machines, Subject
 from farm.release.order import Desk, Order, Outcome
 from farm.release.presence import Presence
 from farm.release.promotion import promote, rollback
@@ -115,6 +118,8 @@ class Workshop:
         sweep(self.layout.temporary)
         failures = Failures(self.layout)
         overlay.sweep(self.layout.environments, is_kept=lambda n: n in failures.environments())
+        if self.workspace.machine is not None:
+            self.machines.sweep()
 
     def archive(self, target: Target) -> Archive:
         """Give the distribution's archive of a target, its indexes not older than allowed.
@@ -314,12 +319,56 @@ class Workshop:
         expected_previous: str | None = None,
     ) -> Order:  # fmt: skip
         """Say what shall become of a repository."""
-        return Order(
+        order = Order(
             repository, Content(self.workspace.name, tuple(builds)),
             [str(gate) for gate in self.workspace.repository(repository).gates],
-            lambda: self.key(repository), kind, howtos, check_inputs(self.workspace),
-            expected_previous=expected_previous,
+            lambda: self.key(repository), kind, howtos, {}, expected_previous=expected_previous,
         )  # fmt: skip
+        return replace(order, inputs=self.inputs(repository, order.content.digest))
+
+    def inputs(self, repository: str, candidate: str) -> dict[str, str]:
+        """Give what verdicts on a candidate must have been found with, by gate and check.
+
+        :param candidate: its digest.
+        """
+        former = self.former(repository, candidate)
+        return check_inputs(self.workspace, former=former.digest if former else "")
+
+    # Machines.
+
+    @cached_property
+    def machines(self) -> Machines:
+        """Installs machines, and gives clones of them."""
+        folder = self.layout.cache / "apt-cacher-ng"
+        return Machines(self.workspace, self.layout, run=self.run, tell=self.tell,
+                        cache=lambda: serve_cache(folder))  # fmt: skip
+
+    def subject(self, candidate: Candidate, target: Target) -> Subject:
+        """Give what a machine is installed from."""
+        return Subject(candidate, target, self.ground(target), self.archive(target))
+
+    def former(self, repository: str, candidate: str) -> Snapshot | None:
+        """Give the latest other content of what users have: the end of a repository's chain.
+
+        :param candidate: the digest of a content: it is not upgraded from itself.
+        :returns: None when users have never had anything else.
+        """
+        last = downstream(self.workspace, repository)[-1]
+        for publication in reversed(self.ledger.publications(last)):
+            if publication.digest != candidate:
+                return self.snapshots.find(publication.snapshot)
+        return None
+
+    def offered(self, snapshot: Snapshot) -> Candidate:
+        """Give a published snapshot as something that can be installed, as users install it.
+
+        :raises FarmFault: when its builds or its public key are no longer there.
+        """
+        keyrings = sorted(snapshot.path.glob("*-keyring.gpg"))
+        if not keyrings:
+            raise FarmFault(f"The snapshot {snapshot.id} has no keyring.")
+        builds = merge(self.builds_of(snapshot))
+        return Candidate(snapshot, builds, keyrings[0], self.workspace.name)
 
     def howtos(self, units: Iterable[Unit]) -> tuple[HowtoFile, ...]:
         """Give every HOWTO file of some units, as it is now."""

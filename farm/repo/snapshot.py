@@ -74,7 +74,7 @@ class Snapshots:
 
         :raises InputError: when there is none.
         """
-        found = self._find(identifier) if _ID.fullmatch(identifier) else None
+        found = self.find(identifier) if _ID.fullmatch(identifier) else None
         if found is None:
             raise InputError(f"There is no snapshot {identifier!r}.")
         return found
@@ -94,7 +94,7 @@ class Snapshots:
     def all(self) -> tuple[Snapshot, ...]:
         """Give every snapshot, by id."""
         names = sorted(path.name for path in self._root.glob("*-*-*") if path.is_dir())
-        return tuple(found for name in names if (found := self._find(name)))
+        return tuple(found for name in names if (found := self.find(name)))
 
     def repositories(self) -> tuple[str, ...]:
         """Give the names of all repositories that were ever published."""
@@ -108,7 +108,7 @@ class Snapshots:
         pointer = self._pointer(repository)
         target = pointer.target()
         while target is not None:
-            found = self._find(target)
+            found = self.find(target)
             if found:
                 return found
             before, target = target, pointer.target()
@@ -159,7 +159,7 @@ class Snapshots:
         """
         states = standing(self.history(repository))
         for name in reversed(states[:-1]):
-            found = self._find(name)
+            found = self.find(name)
             if found and name != states[-1]:
                 return found
         reason = "has no earlier state to return to" if states else "was never published"
@@ -188,7 +188,7 @@ class Snapshots:
         current = {self._pointer(name).target() for name in self.repositories()}
         needed = set(current)
         for states in (latest(switches), standing(switches)[::-1]):
-            former = [name for name in states if name not in current and self._find(name)]
+            former = [name for name in states if name not in current and self.find(name)]
             needed |= set(former[: max(keep, 0)])
         since = switches[-1].when if switches else _now() - _FRESH
         mine = [one.id for one in self.all() if one.repository == repository]
@@ -203,7 +203,7 @@ class Snapshots:
         """
         path = self._use_lock(snapshot.id)
         with locked(path, timeout=_PATIENCE, what=f"snapshot {snapshot.id}", shared=True):
-            if self._find(snapshot.id) is None:
+            if self.find(snapshot.id) is None:
                 raise FarmFault(
                     f"The snapshot {snapshot.id} has been removed meanwhile.",
                     hint="Run again: it will be made anew.",
@@ -212,7 +212,7 @@ class Snapshots:
 
     def _hand_out(self, name: str) -> bool:
         """Note that somebody wants a snapshot now, so that :meth:`prune` spares it."""
-        found = self._find(name)
+        found = self.find(name)
         with contextlib.suppress(FarmFault):
             if found:
                 with self.using(found):
@@ -244,7 +244,7 @@ class Snapshots:
         """Give the states whose readers a new one serves: the one before it, and before that."""
         if snapshot is None:
             return []
-        before = [found for name in snapshot.former if (found := self._find(name))]
+        before = [found for name in snapshot.former if (found := self.find(name))]
         return [snapshot, *before][:_FORMER]
 
     def _hold(self, snapshot: Snapshot, stack: contextlib.ExitStack) -> bool:
@@ -267,7 +267,8 @@ class Snapshots:
             lock.release()
         return True
 
-    def _find(self, name: str) -> Snapshot | None:
+    def find(self, name: str) -> Snapshot | None:
+        """Give a snapshot by its id, if it is still there."""
         return read_snapshot(self._root / name)
 
     def _use_lock(self, name: str) -> Path:

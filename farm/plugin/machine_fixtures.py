@@ -1,0 +1,167 @@
+"""Floor 6: the fixture of checks on machines, which pulls in the installation of one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import pytest
+
+from farm.config.settings import Machine
+from farm.model.target import Target
+from farm.plugin.context import ReleaseRun
+from farm.release import machine_checks as checks
+from farm.release.machines import Installed, Machines, Running, Subject
+from farm.release.upgrade import Upgrade
+
+PICTURE, NOTE = "picture", "note"
+"""Names of properties of items that reports show."""
+
+_FIRST = "first release: users have nothing that could be upgraded"
+
+
+@dataclass(frozen=True)
+class ReleasedMachine:
+    """The machine of one target, with the checks that the farm has for it.
+
+    :param item: which asks: what is good to know goes into its report.
+    """
+
+    run: ReleaseRun
+    target: Target
+    item: pytest.Item
+
+    @property
+    def _machines(self) -> Machines:
+        return self.run.workshop.machines
+
+    @property
+    def _wanted(self) -> Machine:
+        return self._machines.machine
+
+    @cached_property
+    def _subject(self) -> Subject:
+        return self.run.workshop.subject(self.run.whole_candidate(), self.target)
+
+    @cached_property
+    def _former(self) -> Subject | None:
+        """What users have now, which may be the candidate's forerunner or nothing."""
+        workshop = self.run.workshop
+        digest = self.run.find_candidate_digest() or self.run.whole_candidate().digest
+        snapshot = workshop.former(self.run.repository, digest)
+        if snapshot is None:
+            return None
+        candidate = workshop.offered(snapshot)
+        known = self.target in candidate.targets
+        return workshop.subject(candidate, self.target) if known else None
+
+    def _note(self, text: str) -> None:
+        if text:
+            self.item.user_properties.append((NOTE, text))
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[Running]:
+        with self._machines.shared(self._subject) as running:
+            yield running
+
+    # The gate install.
+
+    def prepare_installer(self) -> None:
+        """Make what machines boot from the network, which needs no package of the release."""
+        workshop = self.run.workshop
+        self._machines.prepare(workshop.ground(self.target), workshop.archive(self.target))
+
+    def install(self) -> Installed:
+        """Install it from nothing, over the network, and boot it from its disk."""
+        installed = self._machines.ensure(self._subject)
+        for path in installed.pictures:
+            self.item.user_properties.append((PICTURE, f"{path}|{path.stem}"))
+        self._note(str(installed.about["acceleration"]))
+        self._note(", ".join(f"{name} {seconds:.0f} s" for name, seconds in
+                             installed.about["phases"]))  # fmt: skip
+        return installed
+
+    def check_packages(self) -> None:
+        """See that it has exactly the candidate's packages."""
+        with self._running() as running:
+            checks.check_packages(running, self._subject, self._wanted)
+
+    def check_files(self) -> None:
+        """See that every file is as its package says."""
+        with self._running() as running:
+            checks.check_files(running)
+
+    def check_settled(self) -> None:
+        """See that nothing has failed, is held or half configured, or asks something."""
+        with self._running() as running:
+            checks.check_settled(running, self._subject)
+
+    def check_journal(self) -> None:
+        """See that its journal has no error that was not there in what users have."""
+        former = self._former
+        known = self._machines.find(former) if former else None
+        errors = checks.errors_of(known) if known else []
+        with self._running() as running:
+            checks.check_journal(running.place, known=errors)
+
+    def check_services(self) -> None:
+        """See that services run and ports answer."""
+        with self._running() as running:
+            checks.check_services(running, self._wanted)
+
+    def check_reboot(self) -> None:
+        """See that all of that is so after another boot, too."""
+        with self._machines.clone(self._subject, purpose=f"machine@{self.target}") as running:
+            checks.reboot(running)
+            checks.check_services(running, self._wanted)
+            checks.check_settled(running, self._subject)
+
+    def check_page(self) -> None:
+        """See that the web page is displayed."""
+        page = self._wanted.page
+        if page is None:
+            self._note("farm.toml names no page")
+            return
+        with self._running() as running:
+            text = checks.page_text(page, self._subject.candidate, self._subject)
+            checks.check_page(running, page, text)
+
+    # The gate upgrade.
+
+    def install_former(self) -> None:
+        """Install what users have, in the same way."""
+        if self._former is None:
+            self._note(_FIRST)
+            return
+        self._machines.ensure(self._former)
+        self._note(f"users have {self._former.candidate.snapshot.id}")
+
+    @property
+    def _upgrade(self) -> Upgrade | None:
+        if self._former is None:
+            self._note(_FIRST)
+            return None
+        return Upgrade(self._machines, self.run.workshop.layout, self._former, self._subject)
+
+    def check_upgrade(self) -> None:
+        """See that what users have becomes what a fresh machine is, and nothing is lost."""
+        upgrade = self._upgrade
+        if upgrade:
+            with upgrade.upgraded() as (running, before):
+                self._note(upgrade.check(running, before))
+
+    def check_back(self) -> None:
+        """See that there is a way back, and forward again."""
+        upgrade = self._upgrade
+        if upgrade:
+            upgrade.check_snapshot()
+            with upgrade.upgraded() as (running, before):
+                self._note(upgrade.back_and_forth(running, before))
+
+
+@pytest.fixture
+def machine(release_run: ReleaseRun, request: pytest.FixtureRequest) -> ReleasedMachine:
+    """Give the machine of each target that a candidate is installed on."""
+    return ReleasedMachine(release_run, request.param, request.node)

@@ -1,0 +1,198 @@
+"""Floor 5: the upgrade of a machine of what users have to the candidate, and the way back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from debian.deb822 import Deb822
+
+from farm.base.errors import AuditFailed, CommandError, InstallFailed
+from farm.config.settings import Machine
+from farm.machine.cache import serve_cache
+from farm.machine.installation import HOST
+from farm.machine.server import Offer, serve
+from farm.model.layout import Layout
+from farm.place.guest import Guest
+from farm.release import machine_checks as checks
+from farm.release.machines import Machines, Running, Subject
+
+_SHORT = timedelta(minutes=2)
+_UPGRADE = timedelta(minutes=20)
+_MARKERS = ("/root/farm-marker", "/srv/farm-marker", "/var/lib/farm-marker")
+_CHANGE = "# changed by the administrator"
+_SOURCES = "/etc/apt/sources.list.d/1-candidate.sources"
+_KEYRING = "/usr/share/keyrings/farm-upgrade.gpg"
+_SETTINGS = "/etc/apt/apt.conf.d/90farm-upgrade"
+# No answer is given for anybody: a question about a conffile ends in an error (dpkg(1)).
+_APT = ("apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Update::Error-Mode=any")
+_ENV = {"DEBIAN_FRONTEND": "noninteractive"}
+_PUT_MARKERS = 'for file; do mkdir -p "${file%/*}"; echo "what users keep" > "$file"; done'
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """An upgrade of one target.
+
+    :param former: what users have.
+    :param subject: the candidate.
+    """
+
+    machines: Machines
+    layout: Layout
+    former: Subject
+    subject: Subject
+
+    @property
+    def machine(self) -> Machine:
+        """What farm.toml wants of machines."""
+        return self.machines.machine
+
+    @contextlib.contextmanager
+    def upgraded(self) -> Iterator[tuple[Running, Mapping[str, str]]]:
+        """Give a machine that has just been upgraded, and the packages that it had before.
+
+        :raises InstallFailed: when apt does not upgrade it.
+        :raises AuditFailed: when something is lost or removed by that.
+        """
+        purpose = f"machine@{self.subject.target}"
+        with self.machines.clone(self.former, purpose=purpose) as running:
+            place = running.place
+            before = checks.package_set(place)
+            changed = _live_on(place, [*self.former.candidate.binaries(self.former.target)])
+            self._to(place, self.subject, ["full-upgrade"])
+            self._check_kept(place, before, changed)
+            yield running, before
+
+    def check(self, running: Running, before: Mapping[str, str]) -> str:
+        """See that an upgraded machine is as one that was just installed; says what differs.
+
+        :raises AuditFailed: for any difference but packages that it had before.
+        """
+        machine = self.machine
+        checks.check_packages(running, self.subject, machine)
+        checks.check_settled(running, self.subject)
+        checks.check_journal(running.place, known=checks.errors_of(running.installed))
+        checks.check_services(running, machine)
+        if machine.page:
+            text = checks.page_text(machine.page, self.subject.candidate, self.subject)
+            checks.check_page(running, machine.page, text)
+        fresh = _versions_of(self.machines.ensure(self.subject).folder / "status")
+        have = checks.package_set(running.place)
+        lacking = [f"{name} {fresh[name]}" for name in sorted(fresh.keys() - have.keys())]
+        both = sorted(fresh.keys() & have.keys())
+        older = [f"{name} {have[name]} instead of {fresh[name]}"
+                 for name in both if have[name] != fresh[name]]  # fmt: skip
+        if lacking or older:
+            raise AuditFailed(
+                "An upgraded machine is not what a fresh one is.",
+                details="\n".join([*(f"lacks {each}" for each in lacking), *older]),
+                hint="Let a package that must come along be a dependency of one that is there.",
+            )
+        more = sorted(have.keys() - fresh.keys())
+        return f"beside what a fresh machine has: {', '.join(more)}" if more else ""
+
+    def back_and_forth(self, running: Running, before: Mapping[str, str]) -> str:
+        """Go back to the versions of before by apt, and forward again; says how it went.
+
+        :raises AuditFailed: when the machine is not the candidate's again.
+        """
+        own = self.former.candidate.binaries(self.former.target)
+        words = [f"{name}={version}" for name, version in before.items() if name in own]
+        try:
+            self._to(running.place, self.former, ["--allow-downgrades", "install", *words])
+        except InstallFailed as error:
+            said = f"apt does not go back: {error.details.splitlines()[-1:] or error.brief}"
+        else:
+            have = checks.package_set(running.place)
+            wrong = [name for name in own if name in before and have.get(name) != before[name]]
+            said = f"apt goes back, but for {', '.join(wrong)}" if wrong else "apt goes back"
+        self._to(running.place, self.subject, ["full-upgrade"])
+        checks.check_packages(running, self.subject, self.machine)
+        return said
+
+    def check_snapshot(self) -> None:
+        """See that the disk of before gives the machine of before.
+
+        :raises AuditFailed: when it does not.
+        """
+        wanted = _versions_of(self.machines.ensure(self.former).folder / "status")
+        with self.machines.clone(self.former, purpose=f"machine@{self.former.target}") as running:
+            if checks.package_set(running.place) != wanted:
+                raise AuditFailed("The disk of before does not give the machine of before.")
+
+    def _to(self, place: Guest, subject: Subject, words: list[str]) -> None:
+        """Let apt read a candidate beside the distribution's archive, and do something."""
+        trees = {"candidate": subject.candidate.snapshot.path}
+        with contextlib.ExitStack() as stack:
+            served = stack.enter_context(serve(lambda _: Offer(trees=trees)))
+            port = stack.enter_context(serve_cache(self.layout.cache / "apt-cacher-ng"))
+            _put(place, _SOURCES, (
+                f"Types: deb\nURIs: http://{HOST}:{served.port}/candidate\n"
+                f"Suites: {subject.target.distribution}\nComponents: main\nSigned-By: {_KEYRING}\n"
+            ))  # fmt: skip
+            _put(place, _SETTINGS, (
+                f'Acquire::http::Proxy "http://{HOST}:{port}";\n'
+                f'Acquire::http::Proxy::{HOST} "DIRECT";\nAcquire::Languages "none";\n'
+            ))  # fmt: skip
+            place.send([subject.candidate.keyring], "/tmp", timeout=_SHORT)  # noqa: S108
+            name = f"/tmp/{subject.candidate.keyring.name}"  # noqa: S108
+            place.run(["mv", "-f", name, _KEYRING], timeout=_SHORT)
+            try:
+                place.run([*_APT, "update"], timeout=_UPGRADE, env=_ENV)
+                place.run([*_APT, *words], timeout=_UPGRADE, env=_ENV)
+            except CommandError as error:
+                raise InstallFailed(
+                    f"apt does not bring the machine of {self.former.target} to "
+                    f"{subject.candidate.snapshot.id}.", details=error.details,
+                    hint="Read the scripts and conffiles of the packages in the lines above.",
+                ) from error  # fmt: skip
+            place.run(["rm", "-f", _SETTINGS], timeout=_SHORT)
+
+    def _check_kept(self, place: Guest, before: Mapping[str, str], changed: list[str]) -> None:
+        allowed = set(self.machine.removable)
+        removed = sorted(before.keys() - checks.package_set(place).keys() - allowed)
+        if removed:
+            raise AuditFailed(
+                f"The upgrade removes {', '.join(removed)}.",
+                hint="If that is meant, name them in [machine] removable.",
+            )
+        for path in _MARKERS:
+            if place.run(["cat", path], timeout=_SHORT, ok=None).stdout != "what users keep\n":
+                raise AuditFailed(f"The upgrade has lost what users keep in {path}.")
+        for path in changed:
+            text = place.run(["cat", path], timeout=_SHORT, ok=None).stdout
+            if _CHANGE not in text.splitlines():
+                raise AuditFailed(
+                    f"The upgrade has lost what the administrator has changed in {path}.",
+                    hint="It must be a conffile, or its package must take care of it.",
+                )
+
+
+def _live_on(place: Guest, packages: list[str]) -> list[str]:
+    """Do what people do with a machine: put data on it, and change the conffiles of packages."""
+    place.run(["sh", "-euc", _PUT_MARKERS, "sh", *_MARKERS], timeout=_SHORT)
+    argv = ["dpkg-query", "--show", "--showformat", "${Conffiles}\\n", *packages]
+    lines = place.run(argv, timeout=_SHORT, ok=None).stdout.splitlines()
+    paths = [line.split()[0] for line in lines if line.strip() and "obsolete" not in line]
+    for path in paths:
+        script = 'printf "%s\\n" "$1" >> "$2"'
+        place.run(["sh", "-euc", script, "sh", _CHANGE, path], timeout=_SHORT)
+    return paths
+
+
+def _put(place: Guest, path: str, text: str) -> None:
+    place.run(["sh", "-euc", 'cat > "$1"', "sh", path], timeout=_SHORT, input=text)
+
+
+def _versions_of(status: Path) -> dict[str, str]:
+    """Read dpkg's status file: what is installed, and in which version."""
+    with status.open(encoding="utf-8") as lines:
+        return {
+            stanza["Package"]: stanza["Version"]
+            for stanza in Deb822.iter_paragraphs(lines, use_apt_pkg=False)
+            if stanza["Status"].endswith(" installed")
+        }
