@@ -15,6 +15,7 @@ from farm.plugin.context import ReleaseRun
 from farm.release import machine_checks as checks
 from farm.release.machines import Installed, Machines, Running, Subject
 from farm.release.upgrade import Upgrade
+from farm.repo.state import Snapshot
 
 PICTURE, NOTE = "picture", "note"
 """Names of properties of items that reports show."""
@@ -47,12 +48,14 @@ class ReleasedMachine:
 
     @cached_property
     def _former(self) -> Subject | None:
-        """What users have now, which may be the candidate's forerunner or nothing."""
-        workshop = self.run.workshop
-        digest = self.run.find_candidate_digest() or self.run.whole_candidate().digest
-        snapshot = workshop.former(self.run.repository, digest)
+        """What is upgraded from, if users have had anything but the candidate."""
+        digest = self.run.whole_candidate().digest
+        return self._offered(self.run.workshop.former(self.run.repository, digest))
+
+    def _offered(self, snapshot: Snapshot | None) -> Subject | None:
         if snapshot is None:
             return None
+        workshop = self.run.workshop
         candidate = workshop.offered(snapshot)
         known = self.target in candidate.targets
         return workshop.subject(candidate, self.target) if known else None
@@ -131,12 +134,13 @@ class ReleasedMachine:
     # The gate upgrade.
 
     def install_former(self) -> None:
-        """Install what users have, in the same way."""
-        if self._former is None:
+        """Install what users have, in the same way; there need not be a candidate yet."""
+        held = self._offered(self.run.workshop.held_by_users(self.run.repository))
+        if held is None:
             self._note(_FIRST)
             return
-        self._machines.ensure(self._former)
-        self._note(f"users have {self._former.candidate.snapshot.id}")
+        self._machines.ensure(held)
+        self._note(f"users have {held.candidate.snapshot.id}")
 
     @property
     def _upgrade(self) -> Upgrade | None:

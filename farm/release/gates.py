@@ -29,9 +29,8 @@ _PER_UNIT = {
 }
 _PER_TARGET = {
     _REPOSITORY: ("signatures", "contents"),
-    INSTALL: ("installer", "installs", "packages", "files", "settled", "journal", "services",
-              "reboot", "page"),
-    UPGRADE: ("former", "upgrades", "back"),
+    INSTALL: ("installs", "packages", "files", "settled", "journal", "services", "reboot", "page"),
+    UPGRADE: ("upgrades", "back"),
 }  # fmt: skip
 
 CARRIED = frozenset({"build/build", "repository/lint"})

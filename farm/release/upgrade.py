@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -27,8 +27,10 @@ _CHANGE = "# changed by the administrator"
 _SOURCES = "/etc/apt/sources.list.d/1-candidate.sources"
 _KEYRING = "/usr/share/keyrings/farm-upgrade.gpg"
 _SETTINGS = "/etc/apt/apt.conf.d/90farm-upgrade"
-# No answer is given for anybody: a question about a conffile ends in an error (dpkg(1)).
 _APT = ("apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Update::Error-Mode=any")
+FULL_UPGRADE = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold",
+                "full-upgrade")  # fmt: skip
+"""What docs/machines.md tells users to do: what they have changed stays, and nobody is asked."""
 _ENV = {"DEBIAN_FRONTEND": "noninteractive"}
 _PUT_MARKERS = 'for file; do mkdir -p "${file%/*}"; echo "what users keep" > "$file"; done'
 
@@ -63,7 +65,7 @@ class Upgrade:
             place = running.place
             before = checks.package_set(place)
             changed = _live_on(place, [*self.former.candidate.binaries(self.former.target)])
-            self._to(place, self.subject, ["full-upgrade"])
+            self._to(place, self.subject, FULL_UPGRADE)
             self._check_kept(place, before, changed)
             yield running, before
 
@@ -110,7 +112,7 @@ class Upgrade:
             have = checks.package_set(running.place)
             wrong = [name for name in own if name in before and have.get(name) != before[name]]
             said = f"apt goes back, but for {', '.join(wrong)}" if wrong else "apt goes back"
-        self._to(running.place, self.subject, ["full-upgrade"])
+        self._to(running.place, self.subject, FULL_UPGRADE)
         checks.check_packages(running, self.subject, self.machine)
         return said
 
@@ -124,7 +126,7 @@ class Upgrade:
             if checks.package_set(running.place) != wanted:
                 raise AuditFailed("The disk of before does not give the machine of before.")
 
-    def _to(self, place: Guest, subject: Subject, words: list[str]) -> None:
+    def _to(self, place: Guest, subject: Subject, words: Sequence[str]) -> None:
         """Let apt read a candidate beside the distribution's archive, and do something."""
         trees = {"candidate": subject.candidate.snapshot.path}
         with contextlib.ExitStack() as stack:

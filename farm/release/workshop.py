@@ -359,6 +359,10 @@ class Workshop:
                 return self.snapshots.find(publication.snapshot)
         return None
 
+    def held_by_users(self, repository: str) -> Snapshot | None:
+        """Give what the end of a repository's chain holds now: what users have."""
+        return self.snapshots.current(downstream(self.workspace, repository)[-1])
+
     def offered(self, snapshot: Snapshot) -> Candidate:
         """Give a published snapshot as something that can be installed, as users install it.
 
