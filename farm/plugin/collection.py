@@ -167,13 +167,15 @@ def _leave_out_others(
     config: pytest.Config, items: list[pytest.Item], root: Path, gates: Collection[str]
 ) -> None:
     """Deselect the HOWTOs of packages that are not released now, and machines nobody asks for."""
-    others = set()
+    others, unasked = set(), set()
     for item in items:
         facts = facts_of(item, root)
         if facts is None and _TRIAL in getattr(item, "fixturenames", ()):
             others.add(item)
         if facts is not None and facts.gate in (INSTALL, UPGRADE) and facts.gate not in gates:
-            others.add(item)
-    if others:
-        items[:] = [item for item in items if item not in others]
-        config.hook.pytest_deselected(items=list(others))
+            unasked.add(item)
+    gone = others | unasked
+    items[:] = [item for item in items if item not in gone]
+    told = others if items else gone  # machines are worth a word only where nothing else is
+    if told:
+        config.hook.pytest_deselected(items=list(told))

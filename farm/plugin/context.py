@@ -23,7 +23,7 @@ from farm.plugin.progress import Activity, worker_name
 from farm.release.candidate import Candidate
 from farm.release.chain import check_way
 from farm.release.conditions import check_released_to
-from farm.release.gates import Unit
+from farm.release.gates import INSTALL, UPGRADE, Unit
 from farm.release.order import Outcome
 from farm.release.readiness import check_ready
 from farm.release.requirements import check_requirements
@@ -115,7 +115,7 @@ class ReleaseRun:
 
         :raises FarmError: when something cannot be trusted or is missing, or needs itself.
         """
-        check_requirements()
+        check_requirements(machines=bool(self.gates & {INSTALL, UPGRADE}))
         self.folder.mkdir(parents=True, exist_ok=True)
         self._forget_old_runs()
         workshop = self.workshop

@@ -5,6 +5,7 @@ Where there is no farm.toml and nothing is released, this adds options to pytest
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -132,7 +133,11 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop showing the progress."""
+    """Stop showing the progress, and end what workers have shared."""
     progress = config.stash.get(_PROGRESS, None)
     if progress:
         progress.stop()
+    run = config.stash.get(CONTEXT, None)
+    if run is not None and not _is_worker(config):
+        with contextlib.suppress(FarmError):  # else the next run does it
+            run.end()

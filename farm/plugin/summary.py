@@ -38,7 +38,6 @@ class Summary:
     def pytest_sessionfinish(self, session: pytest.Session) -> Any:
         """Promote when everything went well, once, in the controller."""
         result = yield
-        self._run.end()
         if self._blocked and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED  # what blocks them was not asked for
         to = self._run.options.promote

@@ -100,8 +100,10 @@ def _unproven(name: str, passed: dict[str, str], said: Predicate) -> list[str]:
         untried = _without_howto(passed, plan) if name in TRYING else []
         if name == HOWTO:
             return untried
-        own = own_items(name, plan) if name in TRYING else required_items(
-            name, plan=plan, expectations={}
+        own = (
+            own_items(name, plan)
+            if name in TRYING
+            else required_items(name, plan=plan, expectations={})
         )
     except FarmError as error:
         return [error.brief.rstrip(".")]

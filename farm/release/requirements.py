@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import sysconfig
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from farm.base.run import environment, run
 
 _TRY = timedelta(seconds=20)
 _RANGE = 65536
+_LIBRARIES = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}"
 _RANGES = (Path("/etc/subuid"), Path("/etc/subgid"))
 
 
@@ -47,13 +49,33 @@ REQUIREMENTS = (
 )
 
 
-def find_missing(*, is_there: Callable[[str], bool] | None = None) -> list[str]:
+OF_MACHINES = (
+    Requirement("apt-cacher-ng", ("apt-cacher-ng",)),
+    Requirement("ipxe-qemu", ("/usr/lib/ipxe/qemu/pxe-virtio.rom",)),
+    Requirement("libvirt-daemon", ("libvirtd",)),
+    Requirement("libvirt-daemon-driver-qemu",
+                (f"{_LIBRARIES}/libvirt/connection-driver/libvirt_driver_qemu.so",)),
+    Requirement("openssh-client", ("scp", "ssh", "ssh-keygen")),
+    Requirement("ovmf", ("/usr/share/OVMF/OVMF_CODE_4M.fd",)),
+    Requirement("pxelinux", ("/usr/lib/PXELINUX/pxelinux.0",)),
+    Requirement("qemu-system-x86", ("qemu-system-x86_64",)),
+    Requirement("qemu-utils", ("qemu-img",)),
+    Requirement("syslinux-common", ("/usr/lib/syslinux/modules/bios/ldlinux.c32",)),
+)  # fmt: skip
+"""What the farm needs besides, to install machines."""
+
+
+def find_missing(
+    *, machines: bool = False, is_there: Callable[[str], bool] | None = None
+) -> list[str]:
     """Give the Debian packages that have to be installed, by name.
 
+    :param machines: whether machines are to be installed.
     :param is_there: says whether a program or a file is there; looks at this machine when None.
     """
     look = is_there or _is_there
-    return [each.package for each in REQUIREMENTS if not all(look(name) for name in each.has)]
+    wanted = (*REQUIREMENTS, *(OF_MACHINES if machines else ()))
+    return [each.package for each in wanted if not all(look(name) for name in each.has)]
 
 
 def _is_there(name: str) -> bool:
@@ -75,7 +97,7 @@ def describe_installation(packages: Iterable[str]) -> str:
     return f"{sudo}apt-get install --no-install-recommends {' '.join(packages)}"
 
 
-def check_requirements() -> None:
+def check_requirements(*, machines: bool = False) -> None:
     """See that this machine has what a release run needs: programs, and user namespaces.
 
     Takes some ten milliseconds.
@@ -83,7 +105,7 @@ def check_requirements() -> None:
     :raises FarmFault: in one sentence for all programs, with the command that installs them; or
         for what keeps this user from entering chroots.
     """
-    missing = find_missing()
+    missing = find_missing(machines=machines)
     if missing:
         raise FarmFault(describe_missing(missing),
                         hint=f"Install them: {describe_installation(missing)}")  # fmt: skip

@@ -74,7 +74,7 @@ class Snapshots:
 
         :raises InputError: when there is none.
         """
-        found = self.find(identifier) if _ID.fullmatch(identifier) else None
+        found = self._find(identifier) if _ID.fullmatch(identifier) else None
         if found is None:
             raise InputError(f"There is no snapshot {identifier!r}.")
         return found
@@ -91,10 +91,14 @@ class Snapshots:
             raise InputError(f"{path} is not a snapshot of a repository.")
         return found
 
+    def find(self, identifier: str) -> Snapshot | None:
+        """Give a snapshot by its id, if it is still there."""
+        return self._find(identifier)
+
     def all(self) -> tuple[Snapshot, ...]:
         """Give every snapshot, by id."""
         names = sorted(path.name for path in self._root.glob("*-*-*") if path.is_dir())
-        return tuple(found for name in names if (found := self.find(name)))
+        return tuple(found for name in names if (found := self._find(name)))
 
     def repositories(self) -> tuple[str, ...]:
         """Give the names of all repositories that were ever published."""
@@ -108,7 +112,7 @@ class Snapshots:
         pointer = self._pointer(repository)
         target = pointer.target()
         while target is not None:
-            found = self.find(target)
+            found = self._find(target)
             if found:
                 return found
             before, target = target, pointer.target()
@@ -159,7 +163,7 @@ class Snapshots:
         """
         states = standing(self.history(repository))
         for name in reversed(states[:-1]):
-            found = self.find(name)
+            found = self._find(name)
             if found and name != states[-1]:
                 return found
         reason = "has no earlier state to return to" if states else "was never published"
@@ -188,7 +192,7 @@ class Snapshots:
         current = {self._pointer(name).target() for name in self.repositories()}
         needed = set(current)
         for states in (latest(switches), standing(switches)[::-1]):
-            former = [name for name in states if name not in current and self.find(name)]
+            former = [name for name in states if name not in current and self._find(name)]
             needed |= set(former[: max(keep, 0)])
         since = switches[-1].when if switches else _now() - _FRESH
         mine = [one.id for one in self.all() if one.repository == repository]
@@ -203,7 +207,7 @@ class Snapshots:
         """
         path = self._use_lock(snapshot.id)
         with locked(path, timeout=_PATIENCE, what=f"snapshot {snapshot.id}", shared=True):
-            if self.find(snapshot.id) is None:
+            if self._find(snapshot.id) is None:
                 raise FarmFault(
                     f"The snapshot {snapshot.id} has been removed meanwhile.",
                     hint="Run again: it will be made anew.",
@@ -212,7 +216,7 @@ class Snapshots:
 
     def _hand_out(self, name: str) -> bool:
         """Note that somebody wants a snapshot now, so that :meth:`prune` spares it."""
-        found = self.find(name)
+        found = self._find(name)
         with contextlib.suppress(FarmFault):
             if found:
                 with self.using(found):
@@ -244,7 +248,7 @@ class Snapshots:
         """Give the states whose readers a new one serves: the one before it, and before that."""
         if snapshot is None:
             return []
-        before = [found for name in snapshot.former if (found := self.find(name))]
+        before = [found for name in snapshot.former if (found := self._find(name))]
         return [snapshot, *before][:_FORMER]
 
     def _hold(self, snapshot: Snapshot, stack: contextlib.ExitStack) -> bool:
@@ -267,8 +271,7 @@ class Snapshots:
             lock.release()
         return True
 
-    def find(self, name: str) -> Snapshot | None:
-        """Give a snapshot by its id, if it is still there."""
+    def _find(self, name: str) -> Snapshot | None:
         return read_snapshot(self._root / name)
 
     def _use_lock(self, name: str) -> Path:

@@ -54,7 +54,10 @@ def test_every_default_is_the_real_one(section: str, key: str) -> None:
         assert default(model, key) == (documented or None)
         return
     value = tomllib.loads(f"value = {documented.strip('`')}")["value"]
-    others = {"workspace": {"name": "x"}, "machine": {"packages": ["xx"]}}.get(section, {})
+    required: dict[str, dict[str, Any]] = {
+        "workspace": {"name": "x"}, "machine": {"packages": ["xx"]},
+    }  # fmt: skip
+    others = required.get(section, {})
     table = model.model_validate({**others, key: value}).model_dump(by_alias=True)
     assert table[key] == default(model, key)
 

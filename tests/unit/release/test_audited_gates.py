@@ -51,9 +51,22 @@ def test_a_gate_is_open_when_the_receipt_has_all_that_its_packages_require() -> 
         (judge("build"), "missing"),
         (judge("build", item(BUILD, digest="key"), target="?"), "is not a target"),
         (judge("howto", item(HOWTO, digest="older")), "the HOWTO of sipsak@bookworm-amd64: miss"),
-        (judge("install"), "0 of 0 items are recorded"),
+        (judge("install"), "install/installs[bookworm-amd64]: missing"),
+        (judge("our-own-suite"), "0 of 0 items are recorded"),
     ],
-    ids=["failed", "waived", "digest", "item", "count", "twice", "none", "target", "howto", "own"],
+    ids=[
+        "failed",
+        "waived",
+        "digest",
+        "item",
+        "count",
+        "twice",
+        "none",
+        "target",
+        "howto",
+        "machine",
+        "own",
+    ],
 )
 def test_it_counts_as_shut_otherwise(found: GateAudit, told: str) -> None:
     assert not found.opened

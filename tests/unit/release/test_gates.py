@@ -28,13 +28,13 @@ def plan(*units: Unit, howtos: tuple[HowtoFile, ...] = (PROSE,)) -> Plan:
 
 
 def test_gates_open_in_this_order() -> None:
-    assert known_gates() == ["build", "repository", "howto"]
+    assert known_gates() == ["build", "repository", "howto", "install", "upgrade"]
 
 
 def test_an_unknown_gate_is_refused_and_the_known_ones_are_named() -> None:
     with pytest.raises(InputError) as caught:
         required_items("instal", plan=plan(SIPSAK), expectations={})
-    assert caught.value.hint == "Gates are: build, repository, howto."
+    assert caught.value.hint == "Gates are: build, repository, howto, install, upgrade."
 
 
 def test_the_build_gate_requires_every_package_on_every_target() -> None:
@@ -80,7 +80,7 @@ def test_the_howto_gate_requires_every_item_of_every_file() -> None:
     item = "howto/sipsak/test_sip.py::test_version[sipsak@bookworm-amd64]"
     found = required_items(
         "howto", plan=plan(SIPSAK, howtos=(code, PROSE)),
-        expectations={PROSE.source: [BLOCK], code.source: [item]},
+        expectations={("howto", PROSE.source): [BLOCK], ("howto", code.source): [item]},
     )  # fmt: skip
     assert [(r.item, r.digest, r.inputs, r.problem) for r in found] == [
         (BLOCK, "candidate", "prose-digest", ""),
@@ -97,7 +97,8 @@ def test_a_package_without_howto_shuts_both_gates() -> None:
 
 def test_the_howto_of_another_target_is_not_enough() -> None:
     units = (SIPSAK, Unit("sipsak", TRIXIE))
-    found = required_items("howto", plan=plan(*units), expectations={PROSE.source: [BLOCK]})
+    known = {("howto", PROSE.source): [BLOCK]}
+    found = required_items("howto", plan=plan(*units), expectations=known)
     assert [r.item for r in found if r.problem] == ["howto/howtos/sipsak[sipsak@trixie-amd64]"]
 
 
@@ -105,12 +106,12 @@ def test_the_howto_of_another_target_is_not_enough() -> None:
     ("expectations", "problem"),
     [
         ({}, "howtos/sipsak.md has never been collected completely as it is now"),
-        ({PROSE.source: []}, "howtos/sipsak.md has nothing to try"),
+        ({("howto", PROSE.source): []}, "howtos/sipsak.md has nothing to try"),
     ],
     ids=["never-collected", "empty"],
 )
 def test_a_howto_without_known_items_cannot_have_passed(
-    expectations: dict[str, list[str]], problem: str
+    expectations: dict[tuple[str, str], list[str]], problem: str
 ) -> None:
     (found,) = required_items("howto", plan=plan(SIPSAK), expectations=expectations)
     assert found.problem == problem
@@ -121,7 +122,7 @@ def test_one_name_for_two_items_is_a_fault() -> None:
     with pytest.raises(FarmFault, match="have the same name"):
         required_items(
             "howto", plan=plan(SIPSAK, other.unit, howtos=(PROSE, other)),
-            expectations={PROSE.source: [BLOCK], other.source: [BLOCK]},
+            expectations={("howto", each.source): [BLOCK] for each in (PROSE, other)},
         )  # fmt: skip
 
 
@@ -129,6 +130,24 @@ def test_expectations_are_of_the_file_as_it_is_now(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.expect(PROSE.digest, gate="howto", source=PROSE.source, items=[BLOCK])
     edited = HowtoFile(SIPSAK, PROSE.path, "edited-digest")
-    assert recall_expectations(ledger, [PROSE]) == {PROSE.source: (BLOCK,)}
+    assert recall_expectations(ledger, [PROSE]) == {("howto", PROSE.source): (BLOCK,)}
     assert recall_expectations(ledger, [edited]) == {}
     ledger.close()
+
+
+def test_a_machine_is_looked_at_as_a_whole_and_tried_by_every_howto() -> None:
+    on_machine = "install/sipsak.md::howto[sipsak@bookworm-amd64]"
+    known = {("install", PROSE.source): [on_machine]}
+    wanted = Plan("candidate", (SIPSAK,), {SIPSAK: "key"}, (PROSE,), {"install/installs": "4GiB"})
+    found = {r.item: r for r in required_items("install", plan=wanted, expectations=known)}
+    assert "install/installs[bookworm-amd64]" in found
+    assert found[on_machine].inputs == "prose-digest4GiB"
+    assert not any(requirement.problem for requirement in found.values())
+
+
+def test_a_howto_that_was_tried_in_a_chroot_only_shuts_the_gate_of_machines() -> None:
+    known = {("howto", PROSE.source): [BLOCK]}
+    found = required_items("install", plan=plan(SIPSAK), expectations=known)
+    assert [r.problem for r in found if r.problem] == [
+        "howtos/sipsak.md has never been collected completely as it is now"
+    ]

@@ -11,6 +11,7 @@ import pytest
 from farm.base.errors import FarmFault
 from farm.release import requirements
 from farm.release.requirements import (
+    OF_MACHINES,
     REQUIREMENTS,
     check_requirements,
     find_missing,
@@ -49,7 +50,18 @@ def test_bootstrap_installs_all_of_it_and_little_else() -> None:
 
     # For pip, for a clone, for checks of the farm itself, and what a release does without.
     others = {"ca-certificates", "git", "iproute2", "python3", "python3-venv", "shellcheck"}
-    assert installed - others == {each.package for each in REQUIREMENTS}
+    # libvirt-python is compiled.
+    others |= {"gcc", "libc6-dev", "libvirt-dev", "pkg-config", "python3-dev"}
+    wanted = {each.package for each in (*REQUIREMENTS, *OF_MACHINES)}
+    assert installed - others == wanted
+
+
+def test_machines_need_more() -> None:
+    def is_there(name: str) -> bool:
+        return name != "libvirtd"
+
+    assert find_missing(is_there=is_there) == []
+    assert find_missing(machines=True, is_there=is_there) == ["libvirt-daemon"]
 
 
 @pytest.mark.parametrize(
