@@ -101,11 +101,17 @@ def make_shop() -> Iterator[Shop]:
         try:
             for name in _PARTS:
                 _copy(ROOT / name, root / name)
+            _without_machines(root / "farm.toml")
             shop = Shop(root)
             shop.prepare()
             yield shop
         finally:
             janitor(["rm", "-rf", "--", root.name], cwd=folder)
+
+
+def _without_machines(path: Path) -> None:
+    """Leave out the gates that nothing of what releases are measured against has."""
+    path.write_text(path.read_text().replace(', "install", "upgrade"', ""))
 
 
 def _copy(source: Path, to: Path) -> None:

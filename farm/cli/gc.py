@@ -10,7 +10,14 @@ from farm.base.errors import InputError
 from farm.build.failures import Failures
 from farm.cli.arguments import Subparsers, add_command, add_json, open_workshop
 from farm.cli.terminal import heading, say, say_json, say_table, show_size
-from farm.release.cleaning import Cleaning, clean, find_failures, release_failures
+from farm.release.cleaning import (
+    Cleaning,
+    clean,
+    find_failures,
+    find_machines,
+    release_failures,
+    release_machines,
+)
 from farm.release.workshop import Workshop
 
 _DAYS = 7
@@ -30,8 +37,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--failed", metavar="PACKAGE[@TARGET]", nargs="?", const="",
-        help="release the environments of failed builds, of all or of one package, and nothing "
-        "else; refused while a shell is open in one",
+        help="release the environments of failed builds and the machines on which something "
+        "failed, all or those of one package or machine@TARGET, and nothing else; refused while "
+        "a shell is open in one",
     )  # fmt: skip
     parser.add_argument(
         "--keep-days", metavar="N", type=int, default=_DAYS,
@@ -53,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
             unused = timedelta(days=args.keep_days)
             cleaning = clean(workshop, unused=unused, pretend=args.dry_run)
         else:
-            failures = find_failures(workshop, args.failed)
-            cleaning = release_failures(workshop, failures, pretend=args.dry_run)
+            cleaning = _release(workshop, args.failed, pretend=args.dry_run)
         kept = _kept(workshop) if args.failed is None else 0
     if args.json:
         say_json(_as_json(cleaning, pretend=args.dry_run))
@@ -63,6 +70,14 @@ def run(args: argparse.Namespace) -> int:
     if cleaning.refused:
         raise cleaning.refused[0]
     return 0
+
+
+def _release(workshop: Workshop, name: str, *, pretend: bool) -> Cleaning:
+    machines = find_machines(workshop, name)
+    failures = [] if machines and name else find_failures(workshop, name)
+    done = release_failures(workshop, failures, pretend=pretend)
+    more = release_machines(workshop, machines, pretend=pretend)
+    return Cleaning((*done.gone, *more.gone), refused=(*done.refused, *more.refused))
 
 
 def _kept(workshop: Workshop) -> int:

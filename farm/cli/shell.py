@@ -19,6 +19,7 @@ from farm.cli.arguments import (
     read_units,
     read_workspace,
 )
+from farm.cli.machine_shell import enter_machine, find_box
 from farm.cli.terminal import say
 from farm.config.settings import Workspace
 from farm.model.layout import Layout
@@ -37,15 +38,19 @@ def add_parser(subparsers: Subparsers) -> None:
         description="Go into the environment of the latest failed build of a package: where it "
         "failed, as the user who built, with the variables that it had. Several shells at once "
         "are fine, and so is a new build meanwhile. The environment stays until it is released: "
-        "farm gc --failed.",
+        "farm gc --failed. machine@TARGET goes into a machine on which something failed, by ssh, "
+        "or to its console.",
         example="""
 farm shell sipcalc
 farm shell sipcalc@bookworm-amd64 --root
 farm shell sipcalc -- dpkg-buildpackage -us -uc -b
+farm shell machine@bookworm-amd64
 """,
     )  # fmt: skip
     _add_options(parser)
-    parser.add_argument("package", metavar="PACKAGE[@TARGET]", help="whose build failed")
+    parser.add_argument(
+        "package", metavar="PACKAGE[@TARGET]", help="whose build failed; or machine@TARGET"
+    )
     parser.add_argument(
         "rest", metavar="-- COMMAND", nargs=argparse.REMAINDER,
         help="run this instead of a shell, and end as it ends",
@@ -70,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
     command = _read_rest(args)
     workspace = read_workspace(args)
     layout = Layout(workspace.state_dir)
+    box = find_box(args.package, layout)
+    if box:
+        return enter_machine(box, layout, command)
     failure = find_failure(args.package, workspace, layout)
     overlay = overlay_of(failure, layout)
     visit = _visit(failure, overlay, root=args.root, network=args.network)

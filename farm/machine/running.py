@@ -23,6 +23,7 @@ from farm.config.choices import Firmware
 from farm.config.settings import Machine
 from farm.machine.domain import Accelerator, DomainSpec, UserNetwork
 from farm.machine.hypervisor import Hypervisor
+from farm.model.layout import Layout
 from farm.place.guest import Guest
 
 SSH = 22
@@ -168,6 +169,11 @@ def describe_hardware(
     )  # fmt: skip
 
 
+def ssh_key_of(layout: Layout) -> Path:
+    """Give where the key is with which the farm comes into its machines."""
+    return layout.keys / "machines" / "id_ed25519"
+
+
 def boxes(machines: Path) -> Iterator[Box]:
     """Give the folder of every machine, by name."""
     if machines.is_dir():
@@ -180,6 +186,14 @@ def kept(machines: Path) -> list[Box]:
     """Give the machines that are kept for somebody to look at, the latest last."""
     found = [box for box in boxes(machines) if box.is_there and box.record.why]
     return sorted(found, key=lambda box: box.record.when)
+
+
+def is_named(box: Box, name: str) -> bool:
+    """Tell whether a kept machine is meant: ``machine``, ``machine@TARGET`` or a package on it."""
+    subject = box.record.subject
+    package, _, target = name.partition("@")
+    on_target = not target or f"-{target}-" in box.folder.name
+    return on_target and (package == "machine" or subject.partition("@")[0] == package)
 
 
 def sweep(machines: Path, hypervisor: Hypervisor) -> list[str]:

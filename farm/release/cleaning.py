@@ -14,6 +14,7 @@ from pathlib import Path
 from farm.base.errors import CommandError, InputError
 from farm.base.files import Lock, sweep, temporary
 from farm.build.failures import Failure, Failures
+from farm.machine.running import Box, is_named, kept
 from farm.place.namespace import janitor, remove_tree
 from farm.release.references import find_needed
 from farm.release.survey import survey
@@ -28,6 +29,7 @@ from farm.release.waste import (
 from farm.release.workshop import Workshop
 
 FAILURES = "environments of failed builds"
+MACHINES = "machines on which something failed"
 SNAPSHOTS = "former snapshots"
 _MEASURE = timedelta(minutes=10)
 
@@ -117,6 +119,31 @@ def release_failures(
             if not pretend:
                 Failures(workshop.layout).release(failure)
             gone.append(Gone(FAILURES, folder, size))
+        except InputError as error:
+            refused.append(error)
+    return Cleaning(tuple(gone), refused=tuple(refused))
+
+
+def find_machines(workshop: Workshop, name: str) -> list[Box]:
+    """Find machines that are kept because something failed on them.
+
+    :param name: ``machine@TARGET``, what was tried there, or nothing for all.
+    """
+    return [box for box in kept(workshop.layout.machines) if name == "" or is_named(box, name)]
+
+
+def release_machines(workshop: Workshop, machines: Sequence[Box], *, pretend: bool) -> Cleaning:
+    """Remove kept machines, but those that somebody is at.
+
+    :param pretend: remove nothing.
+    """
+    gone, refused = [], []
+    for box in machines:
+        size = sum(about.st_blocks * 512 for about in _walk(box.folder))
+        try:
+            if not pretend:
+                workshop.machines.release(box)
+            gone.append(Gone(MACHINES, box.folder, size))
         except InputError as error:
             refused.append(error)
     return Cleaning(tuple(gone), refused=tuple(refused))

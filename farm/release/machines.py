@@ -8,6 +8,7 @@ runs within seconds.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -41,7 +42,16 @@ from farm.machine.fai_root import KERNEL
 from farm.machine.fai_space import SERVER, File, Wish
 from farm.machine.hypervisor import Hypervisor
 from farm.machine.installation import Site, console_tail, install, take_picture
-from farm.machine.running import SSH, Box, boxes, describe_hardware, fill, new_name, sweep
+from farm.machine.running import (
+    SSH,
+    Box,
+    boxes,
+    describe_hardware,
+    fill,
+    new_name,
+    ssh_key_of,
+    sweep,
+)
 from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.place.guest import Guest
@@ -157,6 +167,8 @@ class Machines:
         """Give the machine of a candidate if it was installed before."""
         folder = self._folder(subject)
         there = (folder / "about.json").exists()
+        if there:
+            os.utime(folder)  # in use: 'farm gc' takes those that nobody has used for days
         return Installed(folder, subject.target, subject.candidate.digest) if there else None
 
     def ensure(self, subject: Subject) -> Installed:
@@ -220,7 +232,7 @@ class Machines:
     @cached_property
     def ssh_key(self) -> Path:
         """The key with which the farm itself comes in; one is made on first use."""
-        path = self._layout.keys / "machines" / "id_ed25519"
+        path = ssh_key_of(self._layout)
         with locked(self._layout.locks / "ssh-key.lock", timeout=_KEY, what="making an ssh key"):
             if not path.with_suffix(".pub").exists():
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -60,6 +60,7 @@ OF_MACHINES = (
     Requirement("pxelinux", ("/usr/lib/PXELINUX/pxelinux.0",)),
     Requirement("qemu-system-x86", ("qemu-system-x86_64",)),
     Requirement("qemu-utils", ("qemu-img",)),
+    Requirement("socat", ("socat",)),
     Requirement("syslinux-common", ("/usr/lib/syslinux/modules/bios/ldlinux.c32",)),
 )  # fmt: skip
 """What the farm needs besides, to install machines."""

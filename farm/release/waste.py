@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from farm.base.files import Lock
 from farm.build.aptview import Deb
 from farm.build.failures import Failures
+from farm.machine.running import boxes
 from farm.model.layout import Layout
 from farm.release.references import Needed
 
@@ -115,6 +116,20 @@ def _find_chroots(ground: Ground) -> Iterator[Waste]:
             yield Waste("records of targets that are not in farm.toml", record)
 
 
+def _find_machines(ground: Ground) -> Iterator[Waste]:
+    """Find machines, and what they were installed with, that no release has used lately.
+
+    A kept machine stands on the disk of the one that it is a clone of.
+    """
+    if not list(boxes(ground.layout.machines)):
+        for folder in _folders(ground.layout.installed):
+            if folder.stat().st_mtime < ground.before:
+                yield Waste("installed machines", folder)
+    for folder in _folders(ground.layout.installers):
+        if folder.stat().st_mtime < ground.before:
+            yield Waste("what machines are installed with", folder)
+
+
 def _find_trees(ground: Ground) -> Iterator[Waste]:
     root = ground.layout.trees
     keep = set(ground.needed.trees)
@@ -194,7 +209,7 @@ def _find_records(ground: Ground) -> Iterator[Waste]:
 
 _FINDERS: tuple[Callable[[Ground], Iterator[Waste]], ...] = (
     _find_builds, _find_sources, _find_chroots, _find_trees, _find_indexes, _find_downloads,
-    _find_records,
+    _find_records, _find_machines,
 )  # fmt: skip
 
 
