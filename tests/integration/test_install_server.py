@@ -1,0 +1,80 @@
+"""What a machine gets from this host, and what this host takes from a machine."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from farm.machine.server import Offer, Served, serve
+
+SECOND = 5.0
+
+
+@pytest.fixture
+def heard() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def served(tmp_path: Path, heard: list[str]) -> Iterator[Served]:
+    for folder in ("tree/pool", "uploads"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tree/pool/a.deb").write_text("deb")
+    (tmp_path / "kernel").write_text("kernel")
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "tree/link").symlink_to(tmp_path / "secret")
+    offer = Offer(
+        files={"vmlinuz": tmp_path / "kernel"}, texts={"boot.ipxe": "#!ipxe\n"},
+        trees={"candidate": tmp_path / "tree"}, uploads=tmp_path / "uploads", heard=heard.append,
+    )  # fmt: skip
+    with serve(lambda _: offer) as found:
+        yield found
+
+
+def ask(served: Served, method: str, path: str, body: str | None = None) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(served.address, served.port, timeout=SECOND)
+    with contextlib.closing(connection):
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [("/vmlinuz", "kernel"), ("/boot.ipxe", "#!ipxe\n"), ("/candidate/pool/a.deb", "deb")],
+)
+def test_what_is_offered_is_given(served: Served, path: str, content: str) -> None:
+    assert ask(served, "GET", path) == (200, content)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/kernel", "/candidate", "/candidate/../secret", "/candidate/%2e%2e/secret",
+     "/candidate/link", "//secret", "/other/pool/a.deb"],
+)  # fmt: skip
+def test_nothing_else_is(served: Served, path: str) -> None:
+    assert ask(served, "GET", path)[0] == 404
+
+
+def test_logs_are_taken_under_their_own_name(served: Served, tmp_path: Path) -> None:
+    assert ask(served, "PUT", "/upload/logs.tar.gz", "data")[0] == 201
+    assert (tmp_path / "uploads/logs.tar.gz").read_text() == "data"
+
+
+@pytest.mark.parametrize("name", [".bashrc", "a b", "..", "%2e%2e", "x" * 200])
+def test_but_under_no_other(served: Served, tmp_path: Path, name: str) -> None:
+    assert ask(served, "PUT", f"/upload/{name}".replace(" ", "%20"), "data")[0] == 403
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_the_monitor_hears_a_line_a_connection(served: Served, heard: list[str]) -> None:
+    address = (served.address, served.monitor_port)
+    with socket.create_connection(address, timeout=SECOND) as talk:
+        talk.sendall(b"ipbx TASKBEGIN partition\nmore\n")
+        talk.recv(1)  # it hangs up
+    assert heard == ["ipbx TASKBEGIN partition"]
