@@ -1,0 +1,178 @@
+"""Installations that go well and badly: a real network boot of a kernel that only counts.
+
+The installer is one that has nothing to install; what boots, watches, ends and tells is the
+farm's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from farm.base.errors import FarmError, FarmFault, InstallFailed
+from farm.config.settings import Machine
+from farm.machine.domain import Accelerator, DirectKernel
+from farm.machine.hypervisor import Hypervisor
+from farm.machine.installation import Site, install
+from farm.machine.installer import Boot, Course, Net, Trouble
+from farm.machine.running import Box, describe_hardware, fill, new_name, sweep
+from tests.integration.test_hypervisor import Machine as Seen
+from tests.integration.test_hypervisor import direct as direct  # the kernel that counts
+
+SECOND = timedelta(seconds=1)
+MACHINE = Machine(packages=("nothing",), memory=512 * 2**20, cpus=1)
+DOMAIN = "farm-test-installation"
+
+
+class Counting:
+    """An installer that is done when its initrd was fetched and the machine has powered off."""
+
+    def __init__(self, direct: DirectKernel) -> None:
+        self.files = {"kernel": direct.kernel, "initrd": direct.initrd}
+        self.words = f"initrd=initrd {direct.cmdline}"
+        self.limits: dict[str, timedelta] = {}
+        self.is_fault = False
+        self.ends_well = True
+
+    @property
+    def description(self) -> str:
+        return "counting"
+
+    def identity(self) -> str:
+        return "counting"
+
+    def boot(self) -> Boot:
+        return Boot(self.files, "kernel", "initrd", ("config", b"nothing"))
+
+    def command_line(self, net: Net, *, static: bool) -> str:
+        assert net.url.startswith("http://10.0.2.2:")
+        return self.words if static else f"{self.words} dhcp"
+
+    def hear(self, line: str, course: Course) -> None:
+        raise AssertionError(line)
+
+    def asked(self, path: str, course: Course) -> None:
+        if path == "/initrd":
+            course.phase = "counting"
+            course.finished = self.ends_well
+
+    def limit(self, phase: str) -> timedelta:
+        return self.limits.get(phase, 90 * SECOND)
+
+    def explain(self, course: Course, logs: Path) -> Trouble:
+        return Trouble(f"it got as far as {course.phase}", "", self.is_fault, "Count better.")
+
+
+@pytest.fixture(scope="module")
+def hypervisor() -> Hypervisor:
+    return Hypervisor()
+
+
+@pytest.fixture
+def box(tmp_path: Path, hypervisor: Hypervisor) -> Iterator[Box]:
+    found = Box(tmp_path / new_name(DOMAIN))
+    assert found.take()
+    yield fill(found, subject="machine@test", run="test", ports=(22,))
+    found.remove(hypervisor)
+
+
+@pytest.fixture
+def installer(direct: DirectKernel) -> Counting:
+    return Counting(direct)
+
+
+@pytest.fixture
+def begin(box: Box, hypervisor: Hypervisor) -> Callable[..., list[tuple[str, float]]]:
+    """Install; meanwhile do something to the machine."""
+
+    def begin(
+        installer: Counting, meanwhile: Callable[[Seen], None] | None = None
+    ) -> list[tuple[str, float]]:
+        spec = describe_hardware(box, MACHINE, Accelerator.TCG)
+        site = Site(box.record.domain, box.folder, spec, trees={}, cache_port=1)
+        helper = threading.Thread(target=meanwhile or (lambda _: None), args=(Seen(spec),))
+        helper.start()
+        try:
+            return install(site, MACHINE, installer, hypervisor=hypervisor, tell=lambda _: None)
+        finally:
+            helper.join()
+
+    return begin
+
+
+Begin = Callable[..., list[tuple[str, float]]]
+
+
+def power_off(machine: Seen) -> None:
+    machine.says("count 3.")
+    machine.tell("off")
+
+
+def test_the_network_card_boots_what_is_served_and_every_phase_is_seen(
+    begin: Begin, installer: Counting, box: Box
+) -> None:
+    phases = begin(installer, power_off)
+    assert [name for name, _ in phases] == ["network boot", "counting"]
+    assert (box.folder / "pictures/network-boot.png").read_bytes().startswith(b"\x89PNG")
+    assert "count 3." in box.console.read_text(errors="replace")
+
+
+def test_a_machine_that_powers_off_without_being_done_is_not_installed(
+    begin: Begin, installer: Counting, box: Box
+) -> None:
+    installer.ends_well = False
+    with pytest.raises(
+        InstallFailed, match="was not installed: it got as far as counting"
+    ) as told:
+        begin(installer, power_off)
+    assert str(box.console) in told.value.details
+    assert "count" in told.value.details
+
+
+def test_a_phase_that_hangs_is_ended_and_named(begin: Begin, installer: Counting) -> None:
+    installer.limits["counting"] = 4 * SECOND
+    with pytest.raises(InstallFailed, match="it hangs in the phase counting"):
+        begin(installer)
+
+
+def test_what_is_not_served_is_never_booted(
+    begin: Begin, installer: Counting, hypervisor: Hypervisor
+) -> None:
+    installer.files = {"initrd": installer.files["initrd"]}
+    installer.limits["network boot"] = 25 * SECOND
+    installer.is_fault = True
+    with pytest.raises(FarmFault, match="it hangs in the phase network boot"):
+        begin(installer)
+    assert hypervisor.names(DOMAIN) == []
+
+
+def test_a_power_cut_is_no_failure_of_the_release(
+    begin: Begin, installer: Counting, hypervisor: Hypervisor
+) -> None:
+    def cut(machine: Seen) -> None:
+        machine.says("count 3.")
+        hypervisor.destroy(machine.name)
+
+    with pytest.raises(FarmError, match="in the phase counting: it was destroyed") as told:
+        begin(installer, cut)
+    assert isinstance(told.value, FarmFault)
+
+
+def test_a_machine_whose_owner_is_gone_is_taken_away_and_a_kept_one_stays(
+    tmp_path: Path, box: Box, hypervisor: Hypervisor
+) -> None:
+    kept = Box(tmp_path / f"{DOMAIN}-kept")
+    assert kept.take()
+    fill(kept, subject="machine@test", run="test", ports=(22,))
+    kept.write(type(kept.record)(**{**vars(kept.record), "why": "red"}))
+    kept.leave()
+    assert sweep(tmp_path, hypervisor) == []  # the other one is in use
+    box.leave()
+    assert sweep(tmp_path, hypervisor) == [box.folder.name]
+    assert kept.is_there
+    assert kept.take()
+    kept.remove(hypervisor)
