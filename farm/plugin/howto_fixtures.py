@@ -16,8 +16,9 @@ import pytest
 from farm.plugin.context import ReleaseRun
 from farm.plugin.items import Try
 from farm.plugin.testinfra_host import host_in
+from farm.release.chroot import Installation
 from farm.release.machine_trial import try_on_machine
-from farm.release.trial import Installation, Trial, try_package
+from farm.release.trial import Trial, try_package
 
 _COMMAND = timedelta(minutes=5)
 

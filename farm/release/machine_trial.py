@@ -9,8 +9,9 @@ from datetime import timedelta
 from farm.base.errors import CommandError, InstallFailed
 from farm.model.layout import Layout
 from farm.place.overlay import USER
+from farm.release.chroot import Installation
 from farm.release.machines import Machines, Running, Subject
-from farm.release.trial import Installation, Trial
+from farm.release.trial import Trial
 
 _INSTALL = timedelta(minutes=15)
 _SHORT = timedelta(minutes=2)

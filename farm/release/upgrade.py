@@ -6,9 +6,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-
-from debian.deb822 import Deb822
 
 from farm.base.errors import AuditFailed, CommandError, InstallFailed
 from farm.config.settings import Machine
@@ -18,18 +15,18 @@ from farm.machine.server import Offer, serve
 from farm.model.layout import Layout
 from farm.place.guest import Guest
 from farm.release import machine_checks as checks
+from farm.release.chroot import versions_in
+from farm.release.conffiles import KEEP, change, conffiles_of, find_lost
 from farm.release.machines import Machines, Running, Subject
 
 _SHORT = timedelta(minutes=2)
 _UPGRADE = timedelta(minutes=20)
 _MARKERS = ("/root/farm-marker", "/srv/farm-marker", "/var/lib/farm-marker")
-_CHANGE = "# changed by the administrator"
 _SOURCES = "/etc/apt/sources.list.d/1-candidate.sources"
 _KEYRING = "/usr/share/keyrings/farm-upgrade.gpg"
 _SETTINGS = "/etc/apt/apt.conf.d/90farm-upgrade"
 _APT = ("apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Update::Error-Mode=any")
-FULL_UPGRADE = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold",
-                "full-upgrade")  # fmt: skip
+FULL_UPGRADE = (*KEEP, "full-upgrade")
 """What docs/machines.md tells users to do: what they have changed stays, and nobody is asked."""
 _ENV = {"DEBIAN_FRONTEND": "noninteractive"}
 _PUT_MARKERS = 'for file; do mkdir -p "${file%/*}"; echo "what users keep" > "$file"; done'
@@ -82,7 +79,7 @@ class Upgrade:
         if machine.page:
             text = checks.page_text(machine.page, self.subject.candidate, self.subject)
             checks.check_page(running, machine.page, text)
-        fresh = _versions_of(self.machines.ensure(self.subject).folder / "status")
+        fresh = versions_in(self.machines.ensure(self.subject).folder / "status")
         have = checks.package_set(running.place)
         lacking = [f"{name} {fresh[name]}" for name in sorted(fresh.keys() - have.keys())]
         both = sorted(fresh.keys() & have.keys())
@@ -121,7 +118,7 @@ class Upgrade:
 
         :raises AuditFailed: when it does not.
         """
-        wanted = _versions_of(self.machines.ensure(self.former).folder / "status")
+        wanted = versions_in(self.machines.ensure(self.former).folder / "status")
         with self.machines.clone(self.former, purpose=f"machine@{self.former.target}") as running:
             if checks.package_set(running.place) != wanted:
                 raise AuditFailed("The disk of before does not give the machine of before.")
@@ -165,36 +162,21 @@ class Upgrade:
         for path in _MARKERS:
             if place.run(["cat", path], timeout=_SHORT, ok=None).stdout != "what users keep\n":
                 raise AuditFailed(f"The upgrade has lost what users keep in {path}.")
-        for path in changed:
-            text = place.run(["cat", path], timeout=_SHORT, ok=None).stdout
-            if _CHANGE not in text.splitlines():
-                raise AuditFailed(
-                    f"The upgrade has lost what the administrator has changed in {path}.",
-                    hint="It must be a conffile, or its package must take care of it.",
-                )
+        lost = find_lost(place, changed)
+        if lost:
+            raise AuditFailed(
+                f"The upgrade has lost what the administrator has changed in {lost[0]}.",
+                hint="It must be a conffile, or its package must take care of it.",
+            )
 
 
 def _live_on(place: Guest, packages: list[str]) -> list[str]:
     """Do what people do with a machine: put data on it, and change the conffiles of packages."""
     place.run(["sh", "-euc", _PUT_MARKERS, "sh", *_MARKERS], timeout=_SHORT)
-    argv = ["dpkg-query", "--show", "--showformat", "${Conffiles}\\n", *packages]
-    lines = place.run(argv, timeout=_SHORT, ok=None).stdout.splitlines()
-    paths = [line.split()[0] for line in lines if line.strip() and "obsolete" not in line]
-    for path in paths:
-        script = 'printf "%s\\n" "$1" >> "$2"'
-        place.run(["sh", "-euc", script, "sh", _CHANGE, path], timeout=_SHORT)
+    paths = conffiles_of(place, packages)
+    change(place, paths)
     return paths
 
 
 def _put(place: Guest, path: str, text: str) -> None:
     place.run(["sh", "-euc", 'cat > "$1"', "sh", path], timeout=_SHORT, input=text)
-
-
-def _versions_of(status: Path) -> dict[str, str]:
-    """Read dpkg's status file: what is installed, and in which version."""
-    with status.open(encoding="utf-8") as lines:
-        return {
-            stanza["Package"]: stanza["Version"]
-            for stanza in Deb822.iter_paragraphs(lines, use_apt_pkg=False)
-            if stanza["Status"].endswith(" installed")
-        }

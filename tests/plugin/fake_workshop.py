@@ -32,9 +32,10 @@ from farm.place.overlay import Overlay
 from farm.plugin import context, howto_fixtures
 from farm.release import checks
 from farm.release.candidate import Candidate, merge
+from farm.release.chroot import Installation
 from farm.release.conditions import check_order
 from farm.release.order import Outcome
-from farm.release.trial import Installation, Trial
+from farm.release.trial import Trial
 from farm.release.workshop import Workshop
 from farm.repo.content import Content
 from farm.repo.state import Snapshot

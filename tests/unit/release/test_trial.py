@@ -19,8 +19,9 @@ from farm.model.artifact import Build
 from farm.model.layout import Layout
 from farm.place.overlay import Bind
 from farm.release.candidate import Candidate, merge
+from farm.release.chroot import Installation
 from farm.release.gates import Unit
-from farm.release.trial import Installation, Trial, try_package
+from farm.release.trial import Trial, try_package
 from farm.source.archive import Archive
 from tests.unit.build.apt_sample import Apt, of_file, stanza
 from tests.unit.release.candidate_sample import AMD64, binary, build, snapshot
@@ -128,6 +129,7 @@ def shop(tmp_path: Path) -> Shop:
 @pytest.fixture
 def places(monkeypatch: pytest.MonkeyPatch) -> Places:
     places = Places()
+    monkeypatch.setattr("farm.release.chroot.Overlay", places.overlay)
     monkeypatch.setattr("farm.release.trial.Overlay", places.overlay)
     return places
 
