@@ -9,6 +9,7 @@ import hashlib
 import re
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -71,8 +72,12 @@ class Fai:
         self._tell = tell
 
     def identity(self) -> str:
-        """Give the digest of all that decides what a machine becomes, beside its packages."""
-        space = hashlib.sha256(pack(render_space(self._wish))).hexdigest()
+        """Give the digest of all that decides what a machine becomes, beside its packages.
+
+        Whoever signs them and wherever they come from, they are the same.
+        """
+        wish = replace(self._wish, sources={}, keyrings={})
+        space = hashlib.sha256(pack(render_space(wish))).hexdigest()
         return digest_of([space, *(recipe.digest for recipe in self._recipes)])
 
     @property

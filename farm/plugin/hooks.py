@@ -6,6 +6,7 @@ Where there is no farm.toml and nothing is released, this adds options to pytest
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from farm.plugin.options import GATE_MARK, INSTALL_MARK, Options, add_options
 from farm.plugin.progress import Progress
 from farm.plugin.prose import HOWTO_PLACES
 from farm.plugin.prose_places import make_places
+from farm.plugin.report import Reporter
 from farm.plugin.schedule_hooks import ScheduleHooks
 from farm.plugin.scheduler import Schedule
 from farm.plugin.summary import Summary
@@ -76,11 +78,21 @@ def _set_up(config: pytest.Config, workspace: Workspace, options: Options) -> No
     if not _is_worker(config):
         _check_arguments(config)
         run.workers = int(getattr(config.option, "numprocesses", 0) or 1)
-        config.pluginmanager.register(Summary(run), "farm-summary")
+        reporter = Reporter(run, _page_path(config, workspace, run))
+        config.pluginmanager.register(reporter, "farm-report")
+        config.pluginmanager.register(Summary(run, reporter), "farm-summary")
     if not config.option.collectonly:
         config.pluginmanager.register(ScheduleHooks(lambda: _read_schedule(run)), "farm-schedule")
         if not _is_worker(config) and not getattr(config.option, "xmlpath", ""):
             config.option.xmlpath = str(workspace.root / "reports" / run.repository / "junit.xml")
+
+
+def _page_path(config: pytest.Config, workspace: Workspace, run: ReleaseRun) -> Path:
+    """Give where the page about the run goes: beside the JUnit file, if that has a place."""
+    wanted = getattr(config.option, "xmlpath", "")
+    if wanted:
+        return (config.invocation_params.dir / wanted).with_suffix(".html")
+    return workspace.root / "reports" / run.repository / "index.html"
 
 
 def _check_arguments(config: pytest.Config) -> None:

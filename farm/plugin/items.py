@@ -13,9 +13,11 @@ from farm.model.verdict import item_id
 from farm.plugin.context import ReleaseRun
 from farm.plugin.prose import ProseItem
 from farm.plugin.scheduler import Schedule, ScheduledItem
-from farm.release.gates import HOWTO, INSTALL, UPGRADE, Unit
+from farm.release.gates import ALONE, CARRIED, HOWTO, INSTALL, UPGRADE, Unit
 
 BUILD = "build"
+GATE, SUBJECT, STATE = "gate", "subject", "state"
+"""Properties of items: what they belong to, and how they ended, in the words of the ledger."""
 MACHINE = ":machine"
 """Behind the target, where a HOWTO is tried on a machine."""
 # What takes minutes when nobody knows yet how many.
@@ -23,8 +25,6 @@ _MACHINE_SECONDS = {"install/installer": 90.0, "install/installs": 180.0, "upgra
                     "upgrade/upgrades": 90.0, "upgrade/back": 60.0}  # fmt: skip
 _RELEASE = "release"
 _ABOUT = ("job", "released", "released_target", "machine", "farm_trial")
-# Checks that look at a build: they need no candidate.
-_OF_BUILD = frozenset({"build/build", "repository/lint"})
 
 
 @dataclass(frozen=True, order=True)
@@ -59,7 +59,12 @@ class Facts:
     @property
     def is_of_build(self) -> bool:
         """Whether the verdict is on a build, and holds in every candidate that has it."""
-        return self.name in _OF_BUILD
+        return self.name in CARRIED
+
+
+def about(facts: Facts) -> list[tuple[str, object]]:
+    """Give the properties by which reports know what an item belongs to."""
+    return [(GATE, facts.gate), (SUBJECT, str(facts.subject))]
 
 
 def facts_of(item: pytest.Item, root: Path) -> Facts | None:
@@ -144,7 +149,7 @@ def _scheduled(
         made, needs = _around_machine(facts, everything)
         provides += made
         seconds = _MACHINE_SECONDS.get(facts.name) if seconds is None else seconds
-    if facts.is_of_build:
+    if facts.name in ALONE:
         needs = (f"build:{facts.subject}",)
     if facts.gate == BUILD:
         provides.append(f"build:{facts.subject}")

@@ -11,7 +11,7 @@ import pytest
 
 from farm.base.errors import Blocked, FarmError
 from farm.plugin.context import CONTEXT, WORKSPACE, ReleaseRun
-from farm.plugin.items import Facts, facts_of
+from farm.plugin.items import STATE, Facts, about, facts_of
 from farm.plugin.verdicts import RECORDED, VERDICTS, Verdicts, state_of
 
 _ERROR = pytest.StashKey["BaseException | None"]()
@@ -35,6 +35,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         item.ihook.pytest_runtest_logreport(report=_passed(item, when=when))
     item.ihook.pytest_runtest_logreport(report=_end_others(item, nextitem))
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    run.activity.rest()
     return True
 
 
@@ -48,7 +49,7 @@ def _recall(item: pytest.Item, run: ReleaseRun, verdicts: Verdicts, facts: Facts
     except FarmError:  # the item itself will say it better
         return False
     item.user_properties.append((RECORDED, verdict.when.isoformat(timespec="seconds")))
-    item.user_properties += properties
+    item.user_properties += [*about(facts), *properties]
     return True
 
 
@@ -114,7 +115,8 @@ def _finish(item: pytest.Item, run: ReleaseRun, report: pytest.TestReport, secon
         try:
             verdicts.record(facts, state=state, reason=reason, seconds=seconds)
             if report.when != "teardown":
-                item.user_properties += run.properties(facts.subject)
+                item.user_properties += [*about(facts), *run.properties(facts.subject)]
+                item.user_properties.append((STATE, str(state)))
         except FarmError as error:
             report.outcome = "failed"
             report.longrepr = str(error)

@@ -9,19 +9,22 @@ import pytest
 
 from farm.base.errors import FarmError
 from farm.plugin.context import ReleaseRun
+from farm.plugin.report import Reporter
 from farm.plugin.verdicts import RECORDED
 
 
 class Summary:
     """Counts reports, promotes at the end of a green run, and says it all in a few lines."""
 
-    def __init__(self, run: ReleaseRun) -> None:
+    def __init__(self, run: ReleaseRun, reporter: Reporter | None = None) -> None:
         self._run = run
+        self._reporter = reporter
         self._recorded: set[str] = set()
         self._tried: set[str] = set()
         self._blocked: list[tuple[str, str]] = []
         self._promotion = ""
         self._refusal = ""
+        self._ended = 1
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take notice of one report."""
@@ -46,7 +49,19 @@ class Summary:
                 self._promote(session, to)
             else:
                 self._refusal = f"{to} stays as it is: this run was not green."
+        self._ended = int(session.exitstatus)
         return result
+
+    def _write(self, reporter: Reporter) -> str:
+        """Write the page: its verdict is the first thing that anybody reads."""
+        run = self._run
+        good = self._ended == pytest.ExitCode.OK and not self._refusal and not self._blocked
+        outcome = run.describe_outcome()
+        verdict = self._refusal.partition("\n")[0] or self._promotion or outcome[0]
+        facts = [("released", ", ".join(run.options.packages) or "all packages")]
+        facts += [("outcome", line) for line in outcome]
+        facts += [("promotion", self._promotion)] if self._promotion else []
+        return reporter.write(good=good, verdict=verdict, facts=tuple(facts))
 
     def _promote(self, session: pytest.Session, to: str) -> None:
         try:
@@ -66,6 +81,8 @@ class Summary:
         if config.option.collectonly:
             return
         lines = self._lines()
+        if self._reporter:
+            lines.append(self._write(self._reporter))
         terminalreporter.section("packaging farm")
         for line in lines:
             terminalreporter.write_line(line)

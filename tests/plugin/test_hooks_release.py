@@ -80,6 +80,18 @@ def test_everything_is_built_tried_and_published(
 
 
 @WITH_AND_WITHOUT_WORKERS
+def test_a_page_tells_of_the_run(root: Path, release: Release, arguments: list[str]) -> None:
+    result = release(*arguments)
+    page = root / "reports/rc/index.html"
+    assert f"Report: {page}" in said(result)
+    html = page.read_text()
+    assert '<header class="good">' in html
+    assert html.count(">5 passed</span>") == 4  # the repository gate of each package
+    release(*arguments)
+    assert ">passed before</span>" in page.read_text()
+
+
+@WITH_AND_WITHOUT_WORKERS
 def test_what_has_passed_on_the_same_digests_is_not_tried_again(
     root: Path, release: Release, arguments: list[str]
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -105,3 +107,16 @@ def test_the_kernel_learns_where_everything_is(fai: Fai) -> None:
     assert "APT_PROXY=http://10.0.2.2:3142" in words
     assert any(word.startswith("ip=${net0/ip}") for word in words)
     assert "ip=dhcp" in fai.command_line(NET, static=False).split()
+
+
+def test_the_same_packages_are_the_same_machine_whoever_has_signed_them(fai: Fai) -> None:
+    nothing: Any = None
+    archive: Any = SimpleNamespace(lists_dir=Path("lists"), identity=lambda: "today")
+
+    def identity(wish: Wish) -> str:
+        return Fai(wish, ground=nothing, archive=archive, layout=nothing,
+                   tell=lambda _: None).identity()  # fmt: skip
+
+    other = replace(WISH, sources={"x": "y"}, keyrings={"production.gpg": b"other"})
+    assert identity(WISH) == identity(other)
+    assert identity(WISH) != identity(replace(WISH, hostname="other"))
