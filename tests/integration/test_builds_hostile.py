@@ -218,10 +218,10 @@ def test_a_changes_file_that_is_none(workspace: BuildWorkspace, command: str, wh
 def test_a_package_that_is_larger_than_the_disk_allows(workspace: BuildWorkspace) -> None:
     # It takes no room where it was made, and would take much where it is copied to.
     digest = "$(head -c 15M /dev/zero | sha256sum | cut -c 1-64)"
-    command = (f"for n in 1 2 3; do truncate -s 15M x${{n}}_1.deb; done; d={digest}; "
-               '(echo Checksums-Sha256:; for n in 1 2 3; do echo " $d 1 x${n}_1.deb"; done) '
-               "> new; mv new hostile_1.0_amd64.changes")  # fmt: skip
-    workspace.write(NAME, after=late(command))
+    made = (f"for n in 1 2 3; do truncate -s 15M ../x${{n}}_1.deb; done; d={digest}; "
+            '(echo Checksums-Sha256:; for n in 1 2 3; do echo " $d 1 x${n}_1.deb"; done) '
+            "> ../new\n")  # fmt: skip
+    workspace.write(NAME, after=made + late("mv new hostile_1.0_amd64.changes"))
     error, _ = workspace.fail(NAME, build_disk="32 MiB")
     assert "x3_1.deb has 15728640 bytes" in error.brief
 
