@@ -32,6 +32,7 @@ class Offer:
     :param texts: the same, for what is no file.
     :param trees: folders by the first part of the path; what lies outside of one is not given.
     :param uploads: the folder for logs.
+    :param kind: the Content-Type of everything.
     :param heard: told each line that the installer's monitor sends.
     :param asked: told each path that was asked for, and how the answer was.
     """
@@ -40,6 +41,7 @@ class Offer:
     texts: Mapping[str, str] = field(default_factory=dict)
     trees: Mapping[str, Path] = field(default_factory=dict)
     uploads: Path | None = None
+    kind: str = "application/octet-stream"
     heard: Callable[[str], None] = lambda _: None
     asked: Callable[[str, int], None] = lambda _, __: None
 
@@ -132,7 +134,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     def _begin(self, length: int) -> None:
         self.server.offer.asked(self.path, 200)
         self.send_response(200)
-        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Type", self.server.offer.kind)
         self.send_header("Content-Length", str(length))
         self.end_headers()
 

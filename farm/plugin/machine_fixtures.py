@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 import pytest
 
 from farm.config.settings import Machine
+from farm.machine.browser import look_at
 from farm.model.target import Target
 from farm.plugin.context import ReleaseRun
 from farm.release import machine_checks as checks
@@ -20,6 +22,7 @@ from farm.repo.state import Snapshot
 PICTURE, NOTE = "picture", "note"
 """Names of properties of items that reports show."""
 
+_DISPLAY = timedelta(minutes=1)
 _FIRST = "first release: users have nothing that could be upgraded"
 
 
@@ -130,6 +133,10 @@ class ReleasedMachine:
         with self._running() as running:
             text = checks.page_text(page, self._subject.candidate, self._subject)
             checks.check_page(running, page, text)
+            picture = self.run.folder / "pictures" / f"{self.target}-page.png"
+            sight = look_at(checks.page_url(running, page), picture=picture, timeout=_DISPLAY)
+            self.item.user_properties.append((PICTURE, f"{picture}|the page of {self.target}"))
+            checks.check_sight(sight, page, text)
 
     # The gate upgrade.
 

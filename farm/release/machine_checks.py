@@ -17,6 +17,7 @@ from debian.debfile import DebFile
 from farm.base.errors import AuditFailed, CommandTimeout, PlaceError, WaitTimeout
 from farm.base.waiting import wait_for
 from farm.config.settings import Machine, Page
+from farm.machine.browser import Sight
 from farm.model.artifact import BinaryPackage
 from farm.place.protocol import Place
 from farm.release.candidate import Candidate
@@ -219,6 +220,19 @@ def check_page(running: Running, page: Page, text: str) -> None:
     if text not in body:
         raise AuditFailed(f"The page {page.path} does not show {text!r}.",
                           details=body[:1000])  # fmt: skip
+
+
+def check_sight(sight: Sight, page: Page, text: str) -> None:
+    """See that a page is displayed as a person would want it.
+
+    :raises AuditFailed: when the text cannot be read on it, or something of it does not work.
+    """
+    if text not in sight.text:
+        raise AuditFailed(f"The page {page.path} does not display {text!r}.",
+                          details=sight.text[:1000])  # fmt: skip
+    if sight.problems:
+        raise AuditFailed(f"The page {page.path} has errors: {sight.problems[0]}.",
+                          details="\n".join(sight.problems))  # fmt: skip
 
 
 def _refuse(what: str, wrong: list[str]) -> None:

@@ -51,6 +51,7 @@ REQUIREMENTS = (
 
 OF_MACHINES = (
     Requirement("apt-cacher-ng", ("apt-cacher-ng",)),
+    Requirement("chromium", ("chromium",)),
     Requirement("ipxe-qemu", ("/usr/lib/ipxe/qemu/pxe-virtio.rom",)),
     Requirement("libvirt-daemon", ("libvirtd",)),
     Requirement("libvirt-daemon-driver-qemu",
