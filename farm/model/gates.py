@@ -12,6 +12,8 @@ class Gate(StrEnum):
     """Every package is built."""
     REPOSITORY = "repository"
     """apt itself, the policies of the workspace and lintian accept the packages."""
+    LIFECYCLE = "lifecycle"
+    """Every package can be removed, purged, installed again, and upgraded from what users have."""
     HOWTO = "howto"
     """Every package works as its HOWTO says."""
     INSTALL = "install"

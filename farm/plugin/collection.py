@@ -17,7 +17,7 @@ from farm.plugin.items import Try, facts_of, howto_package, make_schedule
 from farm.plugin.prose import collect_prose
 from farm.plugin.scheduler import order_items
 from farm.plugin.verdicts import VERDICTS
-from farm.release.gates import INSTALL, UPGRADE, Unit
+from farm.release.gates import ASKED_FOR, INSTALL, Unit
 
 _TRIAL = "farm_trial"
 _CHECKS = pytest.StashKey[dict[str, str]]()
@@ -166,16 +166,16 @@ def _is_whole(session: pytest.Session) -> bool:
 def _leave_out_others(
     config: pytest.Config, items: list[pytest.Item], root: Path, gates: Collection[str]
 ) -> None:
-    """Deselect the HOWTOs of packages that are not released now, and machines nobody asks for."""
+    """Deselect the HOWTOs of packages that are not released now, and gates nobody asks for."""
     others, unasked = set(), set()
     for item in items:
         facts = facts_of(item, root)
         if facts is None and _TRIAL in getattr(item, "fixturenames", ()):
             others.add(item)
-        if facts is not None and facts.gate in (INSTALL, UPGRADE) and facts.gate not in gates:
+        if facts is not None and facts.gate in ASKED_FOR and facts.gate not in gates:
             unasked.add(item)
     gone = others | unasked
     items[:] = [item for item in items if item not in gone]
-    told = others if items else gone  # machines are worth a word only where nothing else is
+    told = others if items else gone  # these are worth a word only where nothing else is
     if told:
         config.hook.pytest_deselected(items=list(told))

@@ -9,9 +9,12 @@ import pytest
 from farm.model.artifact import Build
 from farm.model.target import Target
 from farm.plugin.context import CONTEXT, ReleaseRun
+from farm.plugin.machine_fixtures import NOTE
 from farm.release import checks
 from farm.release.candidate import Candidate
+from farm.release.chroot import Installation
 from farm.release.gates import Unit
+from farm.release.lifecycle import Lifecycle
 
 EXPLANATION = (
     "nothing is released: give --release REPOSITORY, for instance --release dev, to build, "
@@ -21,10 +24,14 @@ EXPLANATION = (
 
 @dataclass(frozen=True)
 class Released:
-    """A package on a target inside the candidate, with the checks that the farm has for it."""
+    """A package on a target inside the candidate, with the checks that the farm has for it.
+
+    :param item: which asks: what is good to know goes into its report.
+    """
 
     run: ReleaseRun
     unit: Unit
+    item: pytest.Item
 
     @property
     def build(self) -> Build:
@@ -68,6 +75,41 @@ class Released:
     def check_howto(self) -> None:
         """See that it has a HOWTO."""
         checks.check_howto(self.unit.package, folder=self.run.workspace.root / "howtos")
+
+    # The gate lifecycle.
+
+    def _installation(self, candidate: Candidate) -> Installation:
+        workshop, target = self.run.workshop, self.unit.target
+        return Installation(candidate, self.unit, workshop.archive(target), workshop.base(target))
+
+    @property
+    def _lifecycle(self) -> Lifecycle:
+        workshop = self.run.workshop
+        what = self._installation(self.candidate)
+        return Lifecycle(workshop.layout, what, workshop.tell)
+
+    def _note(self, text: str) -> None:
+        if text:
+            self.item.user_properties.append((NOTE, text))
+
+    def check_purge(self) -> None:
+        """See that nothing stays of it when it is purged."""
+        self._note(self._lifecycle.check_purge())
+
+    def check_reinstall(self) -> None:
+        """See that it can be removed and installed again, and keeps what was changed."""
+        self._note(self._lifecycle.check_reinstall())
+
+    def check_upgrade(self) -> None:
+        """See that what users have of it is upgraded, and keeps what was changed."""
+        workshop = self.run.workshop
+        lifecycle = self._lifecycle
+        held = workshop.former(self.run.repository, self.candidate.digest)
+        former = workshop.offered(held) if held else None
+        if former is None or self.unit not in former.builds:
+            self._note(f"first release of {self.unit.package}")
+            return
+        self._note(lifecycle.check_upgrade(self._installation(former)))
 
 
 @dataclass(frozen=True)
@@ -123,7 +165,7 @@ def job(release_run: ReleaseRun, request: pytest.FixtureRequest) -> Job:
 @pytest.fixture
 def released(release_run: ReleaseRun, request: pytest.FixtureRequest) -> Released:
     """Give each package on each target, as it is in the candidate."""
-    return Released(release_run, request.param)
+    return Released(release_run, request.param, request.node)
 
 
 @pytest.fixture

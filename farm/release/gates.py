@@ -18,6 +18,7 @@ from farm.report.ledger import Ledger
 
 _BUILD = "build"
 _REPOSITORY = "repository"
+LIFECYCLE = "lifecycle"
 HOWTO = "howto"
 INSTALL = "install"
 UPGRADE = "upgrade"
@@ -26,6 +27,7 @@ UPGRADE = "upgrade"
 _PER_UNIT = {
     _BUILD: ("build",),
     _REPOSITORY: ("installable", "dependencies", "versions", "lint", "howto"),
+    LIFECYCLE: ("purge", "reinstall", "upgrade"),
 }
 _PER_TARGET = {
     _REPOSITORY: ("signatures", "contents"),
@@ -33,8 +35,11 @@ _PER_TARGET = {
     UPGRADE: ("upgrades", "back"),
 }  # fmt: skip
 
-CARRIED = frozenset({"build/build", "repository/lint"})
-"""Checks that look at a build: what they found holds for every candidate with this build."""
+ALONE = frozenset({"build/build", "repository/lint"})
+"""Checks that look at a build and nothing else: they need no candidate."""
+
+CARRIED = ALONE | {f"{LIFECYCLE}/purge", f"{LIFECYCLE}/reinstall"}
+"""Checks of a build: what they found holds for every candidate with this build."""
 
 
 @dataclass(frozen=True, order=True)
@@ -121,6 +126,9 @@ class Requirement:
 
 Expectations = Mapping[tuple[str, str], Sequence[str]]
 """The complete list of items of each HOWTO file, by gate and :attr:`HowtoFile.source`."""
+
+ASKED_FOR = (LIFECYCLE, INSTALL, UPGRADE)
+"""The gates whose checks are tried only where a repository asks for them: they take their time."""
 
 TRYING = (HOWTO, INSTALL)
 """The gates in which HOWTOs are tried: in chroots, and on a machine."""
@@ -228,6 +236,7 @@ def _no_howto(unit: Unit) -> str:
 _GATES: dict[str, Callable[[str, Plan, Expectations], list[Requirement]]] = {
     _BUILD: _checks,
     _REPOSITORY: _checks,
+    LIFECYCLE: _checks,
     HOWTO: _howto_items,
     INSTALL: _install_items,
     UPGRADE: _checks,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from farm.base.files import digest_of, sha256_of
 from farm.config.settings import Workspace
-from farm.release.gates import INSTALL, UPGRADE, own_checks
+from farm.release.gates import INSTALL, LIFECYCLE, UPGRADE, own_checks
 from farm.release.machines import machine_identity
 from farm.release.order import farm_version
 
@@ -14,11 +14,12 @@ def check_inputs(workspace: Workspace, *, former: str = "") -> dict[str, str]:
 
     A verdict found with others does not count: see :attr:`farm.release.gates.Plan.inputs`.
 
-    :param former: the digest of what machines are upgraded from, or nothing for a first release.
+    :param former: the digest of what is upgraded, or nothing for a first release.
     """
     root = workspace.root
     levels = {each.name: each.lintian for each in workspace.packages.values()}
     policies: dict[str, list[object]] = {
+        f"{LIFECYCLE}/upgrade": [former],
         "repository/dependencies": [workspace.policy.dependencies],
         "repository/lint": [workspace.policy.lintian, levels],
     }

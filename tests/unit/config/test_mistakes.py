@@ -25,8 +25,8 @@ def test_all_mistakes_are_told_together_in_the_order_of_the_file(refuse: Refuse)
         "policy.lintain: unknown key; did you mean policy.lintian?",
         "policy.build_timeout: '1 dya' is not a duration: it is written like '90 s', "
         "'30 minutes', '1 h 30 min' or '1 day'.",
-        "repository.rc.gates[2]: 'howtos' is none of build, repository, howto, install, "
-        "upgrade; did you mean howto?",
+        "repository.rc.gates[2]: 'howtos' is none of build, repository, lifecycle, howto, "
+        "install, upgrade; did you mean howto?",
         "package.web.folder: there is no folder 'packages/webb'.",
         "package.web.timeout: must be text in quotes, not a whole number.",
     ]

@@ -28,13 +28,13 @@ def plan(*units: Unit, howtos: tuple[HowtoFile, ...] = (PROSE,)) -> Plan:
 
 
 def test_gates_open_in_this_order() -> None:
-    assert known_gates() == ["build", "repository", "howto", "install", "upgrade"]
+    assert known_gates() == ["build", "repository", "lifecycle", "howto", "install", "upgrade"]
 
 
 def test_an_unknown_gate_is_refused_and_the_known_ones_are_named() -> None:
     with pytest.raises(InputError) as caught:
         required_items("instal", plan=plan(SIPSAK), expectations={})
-    assert caught.value.hint == "Gates are: build, repository, howto, install, upgrade."
+    assert caught.value.hint == "Gates are: build, repository, lifecycle, howto, install, upgrade."
 
 
 def test_the_build_gate_requires_every_package_on_every_target() -> None:
