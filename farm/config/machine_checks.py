@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from farm.config.document import Document
@@ -32,11 +33,11 @@ def check_machine(document: Document, *, root: Path, state: Path) -> None:
         problem = "is missing; the text of the page names its {version}"
         document.add(("machine", "page", "package"), problem)
     for position, name in enumerate(table.authorized_keys):
-        problem = _key_problem(name, root)
+        problem = _look(name, lambda name: _key_problem(name, root))
         if problem:
             document.add(("machine", "authorized_keys", position), problem)
     if table.folder is not None:
-        problem = _folder_problem(table.folder, root=root, state=state)
+        problem = _look(table.folder, lambda name: _folder_problem(name, root=root, state=state))
         if problem:
             document.add(("machine", "folder"), problem)
 
@@ -58,6 +59,15 @@ def _check_partitions(document: Document, table: MachineTable) -> None:
         document.add(("machine", "partition"), "there is none for '/'")
     if sum(each.size[0] for each in table.partition) > table.disk:
         document.add(("machine", "partition"), "all of them together do not fit on the disk")
+
+
+def _look(name: str, problem_of: Callable[[str], str]) -> str:
+    try:
+        return problem_of(name)
+    except OSError as error:
+        return f"{name!r} cannot be read: {error.strerror}"
+    except RuntimeError:  # what Path.resolve() makes of ELOOP
+        return f"{name!r} is a link that leads back to itself"
 
 
 def _inside(name: str, root: Path) -> tuple[Path, str]:
@@ -90,8 +100,8 @@ def _folder_problem(name: str, *, root: Path, state: Path) -> str:
         return f"there is no folder {name!r}"
     if state.is_relative_to(path):
         return f"{name!r} holds the farm's own state, {state}, and would never stay the same"
-    others = sorted(each.name for each in path.iterdir() if each.name not in _KINDS)
-    if others or not any(path.iterdir()):
+    inside = list(path.iterdir())
+    if not inside or not all(each.name in _KINDS and each.is_dir() for each in inside):
         return f"{name!r} holds the folders 'files' and 'scripts' and nothing else"
     scripts = path / "scripts"
     for script in sorted(scripts.iterdir()) if scripts.is_dir() else ():

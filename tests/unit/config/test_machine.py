@@ -116,3 +116,26 @@ def test_the_folder_holds_files_and_scripts_and_nothing_else(
     assert refuse(text) == [
         "machine.folder: machine/scripts/x y is no script: letters, digits, '_' and '-'."
     ]
+
+
+def test_a_file_is_not_taken_for_the_folder_of_files(refuse: Refuse, tmp_path: Path) -> None:
+    (tmp_path / "machine").mkdir()
+    (tmp_path / "machine/files").write_text("")
+    assert refuse('[machine]\npackages = ["ipbx"]\nfolder = "machine"') == [
+        "machine.folder: 'machine' holds the folders 'files' and 'scripts' and nothing else."
+    ]
+
+
+def test_what_cannot_be_looked_at_is_a_mistake_too(refuse: Refuse, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    long = "x" * 300
+    found = refuse(f"""
+        [machine]
+        packages = ["ipbx"]
+        authorized_keys = ["{long}"]
+        folder = "loop"
+    """)
+    assert found == [
+        f"machine.authorized_keys[1]: '{long}' cannot be read: File name too long.",
+        "machine.folder: 'loop' is a link that leads back to itself.",
+    ]
