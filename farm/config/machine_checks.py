@@ -11,8 +11,12 @@ from farm.config.machine_tables import MachineTable
 from farm.model.gates import Gate
 
 _OF_MACHINES = (Gate.INSTALL, Gate.UPGRADE)
-# authorized_keys in sshd(8); whatever options stand before the kind of key are refused.
-_PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( .*)?")
+# authorized_keys in sshd(8), without the kinds of key that it passes over unless told otherwise;
+# whatever options stand before the kind are refused.
+_PUBLIC_KEY = re.compile(
+    r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com"
+    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,3}( .*)?"
+)
 _SCRIPT = re.compile(r"[0-9A-Za-z_-]+")
 _KINDS = ("files", "scripts")
 

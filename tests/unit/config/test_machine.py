@@ -99,10 +99,23 @@ def test_only_public_keys_let_somebody_in(refuse: Refuse, tmp_path: Path) -> Non
     for text, problem in (
         (private, "holds a private key; public keys belong there, as in NAME.pub."),
         ("hello\n", "does not hold public keys of OpenSSH, one a line."),
+        ("ssh-dss AAAA somebody\n", "does not hold public keys of OpenSSH, one a line."),
     ):
         (tmp_path / "key").write_text(text)
         found = refuse('[machine]\npackages = ["ipbx"]\nauthorized_keys = ["key"]')
         assert found == [f"machine.authorized_keys[1]: 'key' {problem}"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com",
+     "sk-ecdsa-sha2-nistp256@openssh.com"],
+)  # fmt: skip
+def test_keys_of_every_kind_let_somebody_in(accept: Accept, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "key.pub").write_text(f"{kind} AAAA somebody\n")
+    machine = accept('[machine]\npackages = ["ipbx"]\nauthorized_keys = ["key.pub"]').machine
+    assert machine
+    assert machine.authorized_keys == (tmp_path / "key.pub",)
 
 
 def test_the_folder_holds_files_and_scripts_and_nothing_else(
