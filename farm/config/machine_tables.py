@@ -26,6 +26,7 @@ from farm.model.sizes import parse_size
 USER_NETWORK = "user"
 _LEAST_MEMORY = 512 * 2**20
 _LEAST_DISK = 2 * 2**30
+_LEAST_PARTITION = 2**20
 _LISTEN = re.compile(r"(tcp|udp)/([1-9][0-9]{0,4})")
 
 
@@ -68,6 +69,8 @@ def _read_size(value: str) -> tuple[int, int | None]:
     last = first if not dash else parse_size(most) if most.strip() else None
     if last is not None and last < first:
         raise InputError(f"{value!r} ends before it begins.")
+    if first < _LEAST_PARTITION:
+        raise InputError(f"{value!r} is too little: a partition has 1 MiB at least.")
     return first, last
 
 
@@ -95,7 +98,9 @@ def _read_page_text(value: str) -> str:
 
 
 _Package = Annotated[str, text(check_package)]
-_Unit = Annotated[str, form("a unit of systemd", r"[A-Za-z0-9:_.@\\-]{1,255}",
+# systemd.unit(5): NAME or NAME@INSTANCE; systemctl takes what begins with '-' for an option.
+_Unit = Annotated[str, form("a unit of systemd",
+                            r"(?=.{1,255}$)[A-Za-z0-9_:\\][A-Za-z0-9_:.\\-]*(@[A-Za-z0-9_:\\-][A-Za-z0-9_:.\\-]*)?",
                             "such as ipbx.service")]  # fmt: skip
 # setlocale(3): language[_territory][.codeset]
 _Locale = Annotated[str, form("a locale", r"[A-Za-z]{1,12}(_[A-Z]{2})?(\.[A-Za-z0-9-]+)?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,10 @@ def test_partitions_and_page_are_tables_of_their_own(accept: Accept) -> None:
          "Etc/UTC or Europe/Paris."),
         ('services = ["a b"]', "machine.services[1]: 'a b' is not a unit of systemd: such as "
          "ipbx.service."),
+        ('services = ["--all"]', "machine.services[1]: '--all' is not a unit of systemd: such as "
+         "ipbx.service."),
+        ('services = ["getty@.service"]', "machine.services[1]: 'getty@.service' is not a unit of "
+         "systemd: such as ipbx.service."),
         ('folder = "nowhere"', "machine.folder: there is no folder 'nowhere'."),
         ('folder = "../x"', "machine.folder: '../x' must be a path below the folder of "
          "farm.toml, without '..'."),
@@ -82,10 +87,19 @@ def test_partitions_and_page_are_tables_of_their_own(accept: Accept) -> None:
          "machine.partition[2].mount: '/' is there twice."),
         ('partition = [{mount = "etc", size = "2 GiB-1 GiB"}]',
          "machine.partition[1].size: '2 GiB-1 GiB' ends before it begins."),
+        ('partition = [{mount = "/", size = "0 B"}]',
+         "machine.partition[1].size: '0 B' is too little: a partition has 1 MiB at least."),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_with_their_keys(refuse: Refuse, line: str, mistake: str) -> None:
     assert mistake in refuse(f'[machine]\npackages = ["ipbx"]\n{line}')
+
+
+def test_units_are_kept_as_they_are_written(accept: Accept) -> None:
+    units = ["ipbx", "ipbx.service", "getty@tty1.service", "dev-sda\\x2d1.device"]
+    machine = accept(f"[machine]\npackages = ['ipbx']\nservices = {json.dumps(units)}").machine
+    assert machine
+    assert list(machine.services) == units
 
 
 def test_a_gate_about_machines_needs_a_machine(refuse: Refuse) -> None:
