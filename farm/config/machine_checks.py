@@ -61,7 +61,8 @@ def _check_partitions(document: Document, table: MachineTable) -> None:
             document.add(("machine", "partition", position, "mount"), f"{mount!r} is there twice")
     if mounts and "/" not in mounts:
         document.add(("machine", "partition"), "there is none for '/'")
-    if sum(each.size[0] for each in table.partition) > table.disk:
+    disk_is_known = "disk" in table.model_fields_set or "disk" not in document.raw["machine"]
+    if disk_is_known and sum(each.size[0] for each in table.partition) > table.disk:
         document.add(("machine", "partition"), "all of them together do not fit on the disk")
 
 

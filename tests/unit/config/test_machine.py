@@ -95,6 +95,16 @@ def test_mistakes_are_told_with_their_keys(refuse: Refuse, line: str, mistake: s
     assert mistake in refuse(f'[machine]\npackages = ["ipbx"]\n{line}')
 
 
+def test_partitions_are_not_compared_with_a_disk_of_unknown_size(refuse: Refuse) -> None:
+    found = refuse("""
+        [machine]
+        packages = ["ipbx"]
+        disk = "20 Gib"
+        partition = [{mount = "/", size = "10 GiB"}]
+    """)
+    assert [each.partition(":")[0] for each in found] == ["machine.disk"]
+
+
 def test_units_are_kept_as_they_are_written(accept: Accept) -> None:
     units = ["ipbx", "ipbx.service", "getty@tty1.service", "dev-sda\\x2d1.device"]
     machine = accept(f"[machine]\npackages = ['ipbx']\nservices = {json.dumps(units)}").machine
