@@ -100,7 +100,8 @@ def _read_page_text(value: str) -> str:
 _Package = Annotated[str, text(check_package)]
 # systemd.unit(5): NAME or NAME@INSTANCE; systemctl takes what begins with '-' for an option.
 _Unit = Annotated[str, form("a unit of systemd",
-                            r"(?=.{1,255}$)[A-Za-z0-9_:\\][A-Za-z0-9_:.\\-]*(@[A-Za-z0-9_:\\-][A-Za-z0-9_:.\\-]*)?",
+                            r"(?=.{1,255}$)[A-Za-z0-9_:\\][A-Za-z0-9_:.\\-]*"
+                            r"(@[A-Za-z0-9_:\\-][A-Za-z0-9_:.\\-]*)?",
                             "such as ipbx.service")]  # fmt: skip
 # setlocale(3): language[_territory][.codeset]
 _Locale = Annotated[str, form("a locale", r"[A-Za-z]{1,12}(_[A-Z]{2})?(\.[A-Za-z0-9-]+)?",
