@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from farm.config.choices import Firmware
 from farm.config.document import Document
 from farm.config.machine_tables import MachineTable
 from farm.model.gates import Gate
@@ -18,6 +19,9 @@ _PUBLIC_KEY = re.compile(
     r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,3}( .*)?"
 )
 _SCRIPT = re.compile(r"[0-9A-Za-z_-]+")
+# A partition table of the kind that a BIOS reads has as many; each begins at a whole MiB.
+_PARTITIONS = 4
+_ALIGNED = 16 * 2**20
 _KINDS = ("files", "scripts")
 
 
@@ -33,6 +37,9 @@ def check_machine(document: Document, *, root: Path, state: Path) -> None:
     if table is None:
         return
     _check_partitions(document, table)
+    if table.firmware is Firmware.UEFI:
+        problem = "a machine with 'uefi' does not boot from the network here yet; write \"bios\""
+        document.add(("machine", "firmware"), problem)
     if table.page and "{version}" in table.page.text and not table.page.package:
         problem = "is missing; the text of the page names its {version}"
         document.add(("machine", "page", "package"), problem)
@@ -62,7 +69,10 @@ def _check_partitions(document: Document, table: MachineTable) -> None:
     if mounts and "/" not in mounts:
         document.add(("machine", "partition"), "there is none for '/'")
     disk_is_known = "disk" in table.model_fields_set or "disk" not in document.raw["machine"]
-    if disk_is_known and sum(each.size[0] for each in table.partition) > table.disk:
+    if len(mounts) > _PARTITIONS:
+        document.add(("machine", "partition"), f"there are more than {_PARTITIONS}")
+    least = sum(each.size[0] for each in table.partition) + _ALIGNED
+    if mounts and disk_is_known and least > table.disk:
         document.add(("machine", "partition"), "all of them together do not fit on the disk")
 
 
@@ -110,6 +120,6 @@ def _folder_problem(name: str, *, root: Path, state: Path) -> str:
         return f"{name!r} holds the folders 'files' and 'scripts' and nothing else"
     scripts = path / "scripts"
     for script in sorted(scripts.iterdir()) if scripts.is_dir() else ():
-        if not script.is_file() or not _SCRIPT.fullmatch(script.name):
+        if script.is_symlink() or not script.is_file() or not _SCRIPT.fullmatch(script.name):
             return f"{name}/scripts/{script.name} is no script: letters, digits, '_' and '-'"
     return ""

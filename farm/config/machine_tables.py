@@ -23,7 +23,6 @@ from farm.config.values import (
 from farm.model.names import check_package
 from farm.model.sizes import parse_size
 
-USER_NETWORK = "user"
 _LEAST_MEMORY = 512 * 2**20
 _LEAST_DISK = 2 * 2**30
 _LEAST_PARTITION = 2**20
@@ -43,16 +42,6 @@ def _at_least(value: str, least: int, words: str) -> int:
     if size < least:
         raise InputError(f"{value!r} is too little: a machine needs {words}.")
     return size
-
-
-def _read_network(value: str) -> str:
-    name = value.removeprefix("libvirt:")
-    if value != USER_NETWORK and (name == value or not re.fullmatch(r"[A-Za-z0-9._-]+", name)):
-        raise InputError(
-            f'{value!r} is no network: write "user" for one that QEMU makes by itself, or '
-            '"libvirt:NAME" for one of libvirt.'
-        )
-    return value
 
 
 def _read_listen(value: str) -> str:
@@ -133,7 +122,6 @@ class MachineTable(Table):
     installer: Annotated[InstallerKind, choice(InstallerKind)] = InstallerKind.FAI
     firmware: Annotated[Firmware, choice(Firmware)] = Firmware.BIOS
     boot: Annotated[Boot, choice(Boot)] = Boot.IPXE
-    network: Annotated[str, text(_read_network)] = USER_NETWORK
     memory: Annotated[int, text(_read_memory)] = 2**30
     cpus: StrictInt = Field(default=2, ge=1, le=64)
     disk: Annotated[int, text(_read_disk)] = 4 * 2**30

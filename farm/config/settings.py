@@ -142,7 +142,6 @@ class Machine:
     """What a machine shall be that is installed from a candidate.
 
     :param packages: binary packages, of the candidate and of the distribution.
-    :param network: ``user``, or ``libvirt:NAME``.
     :param memory: in bytes, as is ``disk``.
     :param partitions: empty for one that holds everything.
     :param authorized_keys: files with public keys of those who may come in as root.
@@ -157,7 +156,6 @@ class Machine:
     installer: InstallerKind = InstallerKind.FAI
     firmware: Firmware = Firmware.BIOS
     boot: Boot = Boot.IPXE
-    network: str = "user"
     memory: int = 2**30
     cpus: int = 2
     disk: int = 4 * 2**30

@@ -55,9 +55,8 @@ def test_partitions_and_page_are_tables_of_their_own(accept: Accept) -> None:
         ("cpus = 0", "machine.cpus: must be at least 1."),
         ('diks = "4 GiB"', "machine.diks: unknown key; did you mean machine.disk?"),
         ('boot = "ipx"', "machine.boot: 'ipx' is none of ipxe, pxelinux; did you mean ipxe?"),
-        ('network = "br0"',
-         'machine.network: \'br0\' is no network: write "user" for one that QEMU makes by '
-         'itself, or "libvirt:NAME" for one of libvirt.'),
+        ('firmware = "uefi"', "machine.firmware: a machine with 'uefi' does not boot from the "
+         "network here yet; write \"bios\"."),
         ('listen = ["80"]',
          "machine.listen[1]: '80' is no port: it is written like 'tcp/80' or 'udp/5060'."),
         ('timezone = "../../etc"', "machine.timezone: '../../etc' is not a time zone: such as "
