@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from farm.base.errors import FarmError, FarmFault, InstallFailed
+from farm.config.choices import Boot as BootKind
 from farm.config.settings import Machine
 from farm.machine.domain import Accelerator, DirectKernel
 from farm.machine.hypervisor import Hypervisor
@@ -90,14 +92,16 @@ def begin(box: Box, hypervisor: Hypervisor) -> Callable[..., list[tuple[str, flo
     """Install; meanwhile do something to the machine."""
 
     def begin(
-        installer: Counting, meanwhile: Callable[[Seen], None] | None = None
+        installer: Counting,
+        meanwhile: Callable[[Seen], None] | None = None,
+        machine: Machine = MACHINE,
     ) -> list[tuple[str, float]]:
         spec = describe_hardware(box, MACHINE, Accelerator.TCG)
         site = Site(box.record.domain, box.folder, spec, trees={}, cache_port=1)
         helper = threading.Thread(target=meanwhile or (lambda _: None), args=(Seen(spec),))
         helper.start()
         try:
-            return install(site, MACHINE, installer, hypervisor=hypervisor, tell=lambda _: None)
+            return install(site, machine, installer, hypervisor=hypervisor, tell=lambda _: None)
         finally:
             helper.join()
 
@@ -118,6 +122,14 @@ def test_the_network_card_boots_what_is_served_and_every_phase_is_seen(
     phases = begin(installer, power_off)
     assert [name for name, _ in phases] == ["network boot", "counting"]
     assert (box.folder / "pictures/network-boot.png").read_bytes().startswith(b"\x89PNG")
+    assert "count 3." in box.console.read_text(errors="replace")
+
+
+def test_pxelinux_boots_over_tftp_what_ipxe_boots_over_http(
+    begin: Begin, installer: Counting, box: Box
+) -> None:
+    with pytest.raises(InstallFailed, match="it got as far as network boot"):  # it tells no more
+        begin(installer, power_off, replace(MACHINE, boot=BootKind.PXELINUX))
     assert "count 3." in box.console.read_text(errors="replace")
 
 
