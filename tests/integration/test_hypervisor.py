@@ -15,12 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from farm.base.errors import CommandError, FarmFault, WaitTimeout
+from farm.base.activity import tell_nobody
+from farm.base.errors import FarmFault, WaitTimeout
 from farm.base.run import run
 from farm.base.waiting import wait_for
+from farm.build.chroots import Base
+from farm.build.dependencies import Dependencies
 from farm.machine.domain import Accelerator, DirectKernel, DomainSpec, UserNetwork, render_domain
 from farm.machine.hypervisor import Ending, Hypervisor, State
 from farm.machine.session import tail_of_log
+from farm.model.layout import Layout
+from farm.source.archive import Archive
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -41,20 +46,19 @@ done
 
 
 @pytest.fixture(scope="module")
-def direct(tmp_path_factory: pytest.TempPathFactory) -> DirectKernel:
+def direct(
+    tmp_path_factory: pytest.TempPathFactory,
+    farm_state: Path,
+    host_archive: Archive,
+    base_chroot: Base,
+) -> DirectKernel:
     """The distribution's kernel for virtual machines, with a file system that only counts."""
     folder = tmp_path_factory.mktemp("kernel")
-    depends = run(["apt-cache", "depends", "linux-image-cloud-amd64"], timeout=MINUTE, ok=None)
-    package = re.search(r"Depends: (linux-image-\S+)", depends.stdout)
-    try:
-        if not package:
-            raise CommandError("apt knows no linux-image-cloud-amd64.", details=depends.tail)
-        run(["apt-get", "download", package[1]], cwd=folder, timeout=MINUTE)
-    except CommandError as error:
-        if os.environ.get("FARM_CI"):
-            raise
-        pytest.skip(error.brief)
-    (package_file,) = folder.glob("*.deb")
+    layout = Layout(farm_state)
+    chosen = Dependencies(layout, archive=host_archive, base=base_chroot, tell=tell_nobody)
+    packages = chosen.resolve_packages(("linux-image-cloud-amd64",))
+    (package_file,) = (each.path for deb, each in packages.items()
+                       if re.fullmatch(r"linux-image-[0-9].*", deb.name))  # fmt: skip
     run(["dpkg-deb", "--extract", package_file, folder / "tree"], timeout=MINUTE)
     root = folder / "root"
     (root / "bin").mkdir(parents=True)
