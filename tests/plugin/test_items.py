@@ -63,6 +63,7 @@ def test_names_in_the_ledger() -> None:
 @pytest.mark.parametrize(
     ("gate", "check", "of_build"),
     [("build", "build", True), ("repository", "lint", True), ("repository", "howto", False),
+     ("lifecycle", "purge", True), ("lifecycle", "upgrade", False),
      ("repository", "installable", False), ("howto", "howtos/x.md::howto", False)],
 )  # fmt: skip
 def test_checks_of_a_build_need_no_candidate(
