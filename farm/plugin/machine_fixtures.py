@@ -15,8 +15,9 @@ from farm.machine.browser import look_at
 from farm.model.target import Target
 from farm.plugin.context import ReleaseRun
 from farm.release import machine_checks as checks
-from farm.release.machines import Installed, Machines, Running, Subject
+from farm.release.machines import Installed, Machines, Running
 from farm.release.upgrade import Upgrade
+from farm.release.wishes import Subject
 from farm.repo.state import Snapshot
 
 PICTURE, NOTE = "picture", "note"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from farm.base.files import digest_of, sha256_of
 from farm.config.settings import Workspace
 from farm.release.gates import INSTALL, LIFECYCLE, UPGRADE, own_checks
-from farm.release.machines import machine_identity
 from farm.release.order import farm_version
+from farm.release.wishes import machine_identity
 
 
 def check_inputs(workspace: Workspace, *, former: str = "") -> dict[str, str]:

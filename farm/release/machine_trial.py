@@ -10,8 +10,9 @@ from farm.base.errors import CommandError, InstallFailed
 from farm.model.layout import Layout
 from farm.place.overlay import USER
 from farm.release.chroot import Installation
-from farm.release.machines import Machines, Running, Subject
+from farm.release.machines import Machines, Running
 from farm.release.trial import Trial
+from farm.release.wishes import Subject
 
 _INSTALL = timedelta(minutes=15)
 _SHORT = timedelta(minutes=2)

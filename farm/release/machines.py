@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -27,7 +26,6 @@ from farm.base.files import (
     locked,
     read_json,
     settle,
-    sha256_of,
     temporary,
     write_json,
 )
@@ -39,7 +37,6 @@ from farm.machine.acceleration import Acceleration, find_acceleration
 from farm.machine.domain import render_domain
 from farm.machine.fai import Fai, make_files
 from farm.machine.fai_root import KERNEL
-from farm.machine.fai_space import SERVER, File, Wish
 from farm.machine.hypervisor import Hypervisor
 from farm.machine.installation import Site, console_tail, install, take_picture
 from farm.machine.running import (
@@ -55,7 +52,7 @@ from farm.machine.running import (
 from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.place.guest import Guest
-from farm.release.candidate import Candidate
+from farm.release.wishes import Subject, machine_identity, tcp_ports, wish_of
 from farm.source.archive import Archive
 
 _FORMAT = 1  # raise it when machines are installed or booted in another way
@@ -66,8 +63,6 @@ _CLONE = timedelta(minutes=2)
 _SHORT = timedelta(minutes=1)
 _TURN = timedelta(hours=2)
 _DISK, _STATE = "disk.qcow2", "memory"
-# The distribution's archive as it is signed on this host; its keyring has this name on a machine.
-_ARCHIVE_KEYRING = "distribution-archive-keyring.gpg"
 
 
 @dataclass(frozen=True)
@@ -110,19 +105,6 @@ class Running:
     def ports(self) -> Mapping[int, int]:
         """Ports of this host's loopback, by those of the machine that answer there."""
         return {int(guest): host for guest, host in self.box.record.ports.items()}
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a machine is installed from.
-
-    :param ground: the chroot and resolver of the target.
-    """
-
-    candidate: Candidate
-    target: Target
-    ground: Ground
-    archive: Archive
 
 
 class Machines:
@@ -203,31 +185,10 @@ class Machines:
         ])[:24]  # fmt: skip
 
     def _installer(self, subject: Subject) -> Fai:
-        wish = self._wish(subject)
+        key = self.ssh_key.with_suffix(".pub").read_text().strip()
+        wish = wish_of(self._workspace.name, self.machine, subject, key=key)
         return Fai(wish, ground=subject.ground, archive=subject.archive, layout=self._layout,
                    tell=self._tell)  # fmt: skip
-
-    def _wish(self, subject: Subject) -> Wish:
-        candidate = subject.candidate
-        keyring = f"{candidate.label}-{candidate.snapshot.repository.replace('/', '-')}"
-        keyring = f"{re.sub('[^A-Za-z0-9.-]', '-', keyring)}-keyring.gpg"
-        own = (
-            f"Types: deb\nURIs: {SERVER}/candidate\nSuites: {subject.target.distribution}\n"
-            f"Components: main\nSigned-By: /usr/share/keyrings/{keyring}\n"
-        )
-        return Wish(
-            self.machine, hostname_of(self._workspace.name),
-            sources={"1-candidate.sources": own, "2-distribution.sources": _archive(subject)},
-            keyrings={keyring: candidate.keyring.read_bytes(),
-                      _ARCHIVE_KEYRING: subject.archive.mirror.keyring.read_bytes()},
-            authorized_keys=self._authorized(), site=site_files(self.machine),
-        )  # fmt: skip
-
-    def _authorized(self) -> tuple[str, ...]:
-        own = self.ssh_key.with_suffix(".pub").read_text().strip()
-        others = [line.strip() for path in self.machine.authorized_keys
-                  for line in path.read_text().splitlines() if line.strip()]  # fmt: skip
-        return (own, *others)
 
     @cached_property
     def ssh_key(self) -> Path:
@@ -454,49 +415,3 @@ class Machines:
         """Take away the machines of processes that were killed."""
         if any(boxes(self._layout.machines)):
             sweep(self._layout.machines, self._hypervisor)
-
-
-def machine_identity(workspace: Workspace) -> str:
-    """Give the digest of what farm.toml wants of a machine, its files included."""
-    machine = workspace.machine
-    if machine is None:
-        return ""
-    keys = [sha256_of(path) for path in machine.authorized_keys]
-    plain = replace(machine, authorized_keys=(), folder=None)
-    site = [[path, file.content.hex(), file.executable]
-            for path, file in site_files(machine).items()]  # fmt: skip
-    return digest_of([repr(plain), keys, site])
-
-
-def site_files(machine: Machine) -> dict[str, File]:
-    """Read the workspace's own files and scripts for machines."""
-    folder = machine.folder
-    if folder is None:
-        return {}
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            name = path.relative_to(folder).as_posix()
-            found[name] = File(path.read_bytes(), bool(path.stat().st_mode & 0o100))
-    return found
-
-
-def hostname_of(name: str) -> str:
-    """Make a hostname(7) of a workspace's name."""
-    return re.sub("[^a-z0-9-]+", "-", name.lower()).strip("-") or "machine"
-
-
-def tcp_ports(machine: Machine) -> list[int]:
-    """Give the TCP ports on which a machine is to answer."""
-    ports = [int(each.partition("/")[2]) for each in machine.listen if each.startswith("tcp/")]
-    return [*ports, *([machine.page.port] if machine.page else [])]
-
-
-def _archive(subject: Subject) -> str:
-    """Write the distribution's sources as a machine has them."""
-    keyring = f"Signed-By: /usr/share/keyrings/{_ARCHIVE_KEYRING}"
-    return "\n".join(
-        f"Types: deb\nURIs: {suite.uri}\nSuites: {suite.name}\n"
-        f"Components: {' '.join(suite.components)}\n{keyring}\n"
-        for suite in subject.archive.mirror.suites
-    )

@@ -17,7 +17,8 @@ from farm.place.guest import Guest
 from farm.release import machine_checks as checks
 from farm.release.chroot import versions_in
 from farm.release.conffiles import KEEP, change, conffiles_of, find_lost
-from farm.release.machines import Machines, Running, Subject
+from farm.release.machines import Machines, Running
+from farm.release.wishes import Subject
 
 _SHORT = timedelta(minutes=2)
 _UPGRADE = timedelta(minutes=20)

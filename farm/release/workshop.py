@@ -33,11 +33,12 @@ from farm.release.chain import check_way, downstream
 from farm.release.conditions import check_released_to
 from farm.release.gates import HowtoFile, Unit
 from farm.release.inputs import check_inputs
-from farm.release.machines import Machines, Subject
+from farm.release.machines import Machines
 from farm.release.order import Desk, Order, Outcome
 from farm.release.presence import Presence
 from farm.release.promotion import promote, rollback
 from farm.release.selection import select
+from farm.release.wishes import Subject
 from farm.repo.content import Content, Entry
 from farm.repo.signing import Key, Keys
 from farm.repo.snapshot import Snapshots

@@ -8,7 +8,7 @@ import pytest
 
 from farm.config.settings import Machine, Page
 from farm.machine.running import Box, Record, is_named, kept
-from farm.release.machines import hostname_of, site_files, tcp_ports
+from farm.release.wishes import hostname_of, site_files, tcp_ports
 
 
 @pytest.mark.parametrize(
