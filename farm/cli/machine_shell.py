@@ -53,6 +53,11 @@ def enter_machine(box: Box, layout: Layout, command: list[str]) -> int:
     except WaitTimeout:
         if command:
             raise
+        if not (Path(record.sockets) / "console").is_socket():
+            raise InputError(
+                f"The machine {box.folder.name} is off, so there is nothing to go into.",
+                hint=f"What it said is in {box.console}, what its installer said beside that.",
+            ) from None
         say("It does not answer by ssh. This is its console; Ctrl-] leaves it.")
         socket = f"UNIX-CONNECT:{Path(record.sockets) / 'console'}"
         return interact(["socat", "-,raw,echo=0,escape=0x1d", socket])

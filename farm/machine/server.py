@@ -159,6 +159,10 @@ class _Answer(http.server.BaseHTTPRequestHandler):
             while left and (data := self.rfile.read(min(left, 1 << 16))):
                 sink.write(data)
                 left -= len(data)
+        if left:  # it hung up: half a log is none
+            half.unlink(missing_ok=True)
+            self.close_connection = True
+            return
         half.replace(folder / name)
         self._end(201)
 

@@ -78,3 +78,12 @@ def test_the_monitor_hears_a_line_a_connection(served: Served, heard: list[str])
         talk.sendall(b"ipbx TASKBEGIN partition\nmore\n")
         talk.recv(1)  # it hangs up
     assert heard == ["ipbx TASKBEGIN partition"]
+
+
+def test_half_a_log_is_none(served: Served, tmp_path: Path) -> None:
+    address = (served.address, served.port)
+    with socket.create_connection(address, timeout=SECOND) as talk:
+        talk.sendall(b"PUT /upload/logs.tar.gz HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf")
+        talk.shutdown(socket.SHUT_WR)
+        assert talk.recv(1) == b""  # it hangs up, when it has cleaned up
+    assert list((tmp_path / "uploads").iterdir()) == []
