@@ -55,6 +55,8 @@ class Boot(StrEnum):
     """A script of iPXE, over HTTP."""
     PXELINUX = "pxelinux"
     """PXELINUX, over TFTP."""
+    GRUB = "grub"
+    """GRUB, over TFTP; the only one for UEFI."""
 
 
 class SourceKind(StrEnum):

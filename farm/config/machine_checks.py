@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from farm.config.choices import Firmware
 from farm.config.document import Document
-from farm.config.machine_tables import MachineTable
+from farm.config.machine_tables import BOOTS, MachineTable
 from farm.model.gates import Gate
 
 _OF_MACHINES = (Gate.INSTALL, Gate.UPGRADE)
@@ -37,9 +36,10 @@ def check_machine(document: Document, *, root: Path, state: Path) -> None:
     if table is None:
         return
     _check_partitions(document, table)
-    if table.firmware is Firmware.UEFI:
-        problem = "a machine with 'uefi' does not boot from the network here yet; write \"bios\""
-        document.add(("machine", "firmware"), problem)
+    if table.boot not in (None, *BOOTS[table.firmware]):
+        known = " or ".join(f'"{each}"' for each in BOOTS[table.firmware])
+        problem = f"a machine with '{table.firmware}' boots from the network by {known}"
+        document.add(("machine", "boot"), problem)
     if table.page and "{version}" in table.page.text and not table.page.package:
         problem = "is missing; the text of the page names its {version}"
         document.add(("machine", "page", "package"), problem)

@@ -26,6 +26,9 @@ from farm.model.sizes import parse_size
 _LEAST_MEMORY = 512 * 2**20
 _LEAST_DISK = 2 * 2**30
 _LEAST_PARTITION = 2**20
+BOOTS = {Firmware.BIOS: (Boot.IPXE, Boot.PXELINUX), Firmware.UEFI: (Boot.GRUB,)}
+"""What boots from the network, by firmware; the first one unless something else is said."""
+
 _LISTEN = re.compile(r"(tcp|udp)/([1-9][0-9]{0,4})")
 
 
@@ -69,6 +72,12 @@ def _read_mount(value: str) -> str:
     if value in ("swap", "/") or (clean and re.fullmatch(r"[A-Za-z0-9._/-]+", value)):
         return value
     raise InputError(f"{value!r} is no mount point: an absolute path, or 'swap'.")
+
+
+def _read_network(value: str) -> str:
+    if value != "user" and not re.fullmatch(r"libvirt:[A-Za-z0-9_][A-Za-z0-9_.-]*", value):
+        raise InputError(f"{value!r} is no network for machines: it is 'user', or 'libvirt:NAME'.")
+    return value
 
 
 def _read_web_path(value: str) -> str:
@@ -121,7 +130,8 @@ class MachineTable(Table):
     packages: Annotated[tuple[_Package, ...], AfterValidator(some)]
     installer: Annotated[InstallerKind, choice(InstallerKind)] = InstallerKind.FAI
     firmware: Annotated[Firmware, choice(Firmware)] = Firmware.BIOS
-    boot: Annotated[Boot, choice(Boot)] = Boot.IPXE
+    boot: Annotated[Boot, choice(Boot)] | None = None
+    network: Annotated[str, text(_read_network)] = "user"
     memory: Annotated[int, text(_read_memory)] = 2**30
     cpus: StrictInt = Field(default=2, ge=1, le=64)
     disk: Annotated[int, text(_read_disk)] = 4 * 2**30

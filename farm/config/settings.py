@@ -142,6 +142,7 @@ class Machine:
     """What a machine shall be that is installed from a candidate.
 
     :param packages: binary packages, of the candidate and of the distribution.
+    :param network: the name of one of libvirt's; empty for one that QEMU makes.
     :param memory: in bytes, as is ``disk``.
     :param partitions: empty for one that holds everything.
     :param authorized_keys: files with public keys of those who may come in as root.
@@ -156,6 +157,7 @@ class Machine:
     installer: InstallerKind = InstallerKind.FAI
     firmware: Firmware = Firmware.BIOS
     boot: Boot = Boot.IPXE
+    network: str = ""
     memory: int = 2**30
     cpus: int = 2
     disk: int = 4 * 2**30

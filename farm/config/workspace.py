@@ -13,7 +13,7 @@ from typing import Any
 from farm.base.errors import ConfigError
 from farm.config.crosschecks import check_all, is_address, state_dir
 from farm.config.document import Document
-from farm.config.machine_tables import MachineTable
+from farm.config.machine_tables import BOOTS, MachineTable
 from farm.config.mistakes import tell
 from farm.config.schema import PackageTable, RepositoryTable, TargetTable, WorkspaceTable
 from farm.config.settings import (
@@ -150,6 +150,8 @@ def _repository(name: str, table: RepositoryTable) -> Repository:
 
 def _machine(table: MachineTable, *, root: Path) -> Machine:
     values = dict(table)
+    values["boot"] = table.boot or BOOTS[table.firmware][0]
+    values["network"] = table.network.partition(":")[2]
     partitions = values.pop("partition")
     values["partitions"] = tuple(Partition(**dict(each)) for each in partitions)
     values["page"] = Page(**dict(table.page)) if table.page else None

@@ -32,17 +32,20 @@ class Accelerator(StrEnum):
 class UserNetwork:
     """A network made by QEMU alone: nothing of the host's is touched, and nobody needs root.
 
-    The machine is 10.0.2.15, the host's own loopback is 10.0.2.2, by IPv4 only. It gets at
-    whatever this user gets at: QEMU can cut it off altogether only, from its installer too.
+    The machine is 10.0.2.15, the host's own loopback is 10.0.2.2, by IPv4 only, unless the
+    network is made to look like another one. It gets at whatever this user gets at: QEMU can cut
+    it off altogether only, from its installer too.
 
     :param forwards: ports of the host's loopback, each with the machine's that answers there.
     :param bootfile: what DHCP names as the thing to boot: a path below ``tftp``, or an address.
     :param tftp: a folder that is served by TFTP.
+    :param like: the subnet, this host's address and the machine's, if they are to be others.
     """
 
     forwards: tuple[tuple[int, int], ...] = ()
     bootfile: str | None = None
     tftp: Path | None = None
+    like: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class DomainSpec:
     """One virtual machine: it boots from its disk, or else its CD, or else the network.
 
     :param memory: bytes.
+    :param network: None for a machine without a network card.
     :param disk: a qcow2 file, written to without regard to power cuts.
     :param mac: of its network card, as ``52:54:00:...``.
     :param console_log: gets what the machine says on its serial line, from the start.
@@ -83,7 +87,7 @@ class DomainSpec:
     cpus: int
     disk: Path
     accelerator: Accelerator
-    network: UserNetwork | LibvirtNetwork
+    network: UserNetwork | LibvirtNetwork | None
     mac: str
     console_log: Path
     console: Path
@@ -177,6 +181,7 @@ def _add_interface(devices: ET.Element, network: LibvirtNetwork, mac: str) -> No
     ET.SubElement(interface, "source", network=network.name)
     ET.SubElement(interface, "model", type="virtio")
     ET.SubElement(interface, "boot", order="3")
+    ET.SubElement(interface, "address", type="pci", domain="0x0000", bus="0x00", slot=_SLOT)
 
 
 def _add_arguments(domain: ET.Element, spec: DomainSpec) -> None:
@@ -195,6 +200,9 @@ def _add_arguments(domain: ET.Element, spec: DomainSpec) -> None:
 
 def _netdev(network: UserNetwork) -> str:
     options = ["user", "id=net0", "ipv6=off"]
+    if network.like:
+        subnet, host, machine = network.like
+        options += [f"net={subnet}", f"host={host}", f"dhcpstart={machine}"]
     if network.tftp:
         options.append(f"tftp={_escaped(str(network.tftp))}")
     if network.bootfile:

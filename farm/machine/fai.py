@@ -17,10 +17,12 @@ from farm.base.activity import Tell
 from farm.base.files import digest_of
 from farm.base.printable import printable
 from farm.build.builder import Ground
+from farm.config.choices import Boot as BootKind
 from farm.config.settings import Machine
 from farm.machine.base_file import base_file
 from farm.machine.fai_root import FAI_ROOT, INITRD, KERNEL, ROOT
 from farm.machine.fai_space import LOGS, MONITOR_FATAL, Wish, pack, render_space
+from farm.machine.grub import NETWORK_GRUB
 from farm.machine.installer import Boot, Course, Net, Trouble
 from farm.machine.recipe import Recipe, make
 from farm.model.layout import Layout
@@ -182,7 +184,8 @@ def make_files(
 
 
 def _recipes(machine: Machine, archive: Archive) -> tuple[Recipe, ...]:
-    return (FAI_ROOT, base_file(archive, firmware=machine.firmware))
+    loaders = (NETWORK_GRUB,) if machine.boot is BootKind.GRUB else ()
+    return (FAI_ROOT, base_file(archive, firmware=machine.firmware), *loaders)
 
 
 def _read(archive: Path, name: str) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +14,7 @@ from farm.base.errors import FarmFault, WaitTimeout
 from farm.base.files import write_atomically
 from farm.base.waiting import Deadline
 from farm.machine import memory
-from farm.machine.session import connect, load_libvirt, remove_log, tail_of_log
+from farm.machine.session import asking, connect, load_libvirt, remove_log, tail_of_log
 
 _LOOK = timedelta(seconds=2)  # between two looks while events are waited for, which may get lost
 _PROMPTLY = timedelta(seconds=0.05)
@@ -48,9 +46,13 @@ class Ending(StrEnum):
 
 
 class Hypervisor:
-    """The machines of this user. It may be used by several threads."""
+    """The machines of this user. It may be used by several threads.
 
-    def __init__(self) -> None:
+    :param of_system: whether the system's daemon runs them, to which its networks belong.
+    """
+
+    def __init__(self, *, of_system: bool = False) -> None:
+        self._of_system = of_system
         self._lock = threading.Lock()
         self._changed = threading.Condition()
         self._endings: dict[str, Ending] = {}
@@ -65,7 +67,7 @@ class Hypervisor:
 
         :raises FarmFault: when it does not start; nothing is left then.
         """
-        with self._asking("A machine cannot be started"):
+        with asking("A machine cannot be started"):
             domain = self._connection().createXML(xml)
             self._endings.pop(domain.name(), None)
 
@@ -80,7 +82,7 @@ class Hypervisor:
         :raises WaitTimeout: when it takes longer.
         :raises FarmFault: when it does not start, or the memory does not suit it.
         """
-        with self._asking("A machine cannot be started"):
+        with asking("A machine cannot be started"):
             name = str(self._connection().createXML(xml).name())
         self._endings.pop(name, None)
         try:
@@ -89,7 +91,7 @@ class Hypervisor:
             self._tell(name, "cont")  # it was saved while it was paused
         except BaseException as error:
             self._end(name)
-            details = tail_of_log(name)
+            details = tail_of_log(name, of_system=self._of_system)
             self.destroy(name)
             if isinstance(error, WaitTimeout) or not isinstance(error, FarmFault):
                 raise
@@ -112,7 +114,7 @@ class Hypervisor:
         deadline = Deadline(timeout)
         try:
             with memory.receiving(beside) as receiver:
-                with self._asking(f"{name} cannot be paused"):
+                with asking(f"{name} cannot be paused"):
                     self._domain(name).suspend()
                 self._tell(name, "migrate-set-parameters", {"max-bandwidth": _UNLIMITED})
                 self._tell(name, "migrate", {"uri": f"unix:{receiver.socket_path}"})
@@ -127,21 +129,21 @@ class Hypervisor:
 
     def shutdown(self, name: str) -> None:
         """Press the power button: what runs in the machine powers it off, or does not."""
-        with self._asking(f"{name} cannot be shut down"):
+        with asking(f"{name} cannot be shut down"):
             self._domain(name).shutdown()
 
     def reset(self, name: str) -> None:
         """Press the reset button."""
-        with self._asking(f"{name} cannot be reset"):
+        with asking(f"{name} cannot be reset"):
             self._domain(name).reset(0)
 
     def destroy(self, name: str) -> None:
         """Pull the plug, and remove what QEMU has logged; harmless for a machine that is off."""
         self._end(name)
-        remove_log(name)
+        remove_log(name, of_system=self._of_system)
 
     def _end(self, name: str) -> None:
-        with self._asking(f"{name} cannot be ended"):
+        with asking(f"{name} cannot be ended"):
             domain = self._find(name)
             if domain is None:
                 return
@@ -156,7 +158,7 @@ class Hypervisor:
 
     def names(self, prefix: str = "") -> list[str]:
         """Give the names of the machines that are on, sorted."""
-        with self._asking("Machines cannot be listed"):
+        with asking("Machines cannot be listed"):
             found = [str(domain.name()) for domain in self._connection().listAllDomains()]
         return sorted(name for name in found if name.startswith(prefix))
 
@@ -175,7 +177,7 @@ class Hypervisor:
 
     def _look(self, name: str) -> State:
         libvirt = load_libvirt()
-        with self._asking(f"{name} cannot be looked at"):
+        with asking(f"{name} cannot be looked at"):
             domain = self._find(name)
             if domain is None:
                 return State.OFF
@@ -196,7 +198,7 @@ class Hypervisor:
         :raises FarmFault: when there is no picture, or it is of another kind.
         """
         chunks: list[bytes] = []
-        with self._asking(f"There is no picture of {name}"):
+        with asking(f"There is no picture of {name}"):
             stream = self._connection().newStream()
             kind = self._domain(name).screenshot(stream, 0)
             stream.recvAll(lambda _stream, chunk, _opaque: chunks.append(chunk), None)
@@ -230,7 +232,7 @@ class Hypervisor:
         libvirt = load_libvirt()
         with self._lock:
             if not self._is_connected():
-                self._open_connection = connect()
+                self._open_connection = connect(of_system=self._of_system)
                 self._open_connection.domainEventRegisterAny(
                     None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._note, None
                 )
@@ -271,7 +273,7 @@ class Hypervisor:
         """Say a word to QEMU itself: see its QMP reference."""
         monitor = importlib.import_module("libvirt_qemu")
         words = {"execute": command, "arguments": arguments or {}}
-        with self._asking(f"{name} does not do {command}"):
+        with asking(f"{name} does not do {command}"):
             answer = monitor.qemuMonitorCommand(self._domain(name), json.dumps(words), 0)
         return json.loads(answer).get("return")
 
@@ -285,12 +287,3 @@ class Hypervisor:
                 raise WaitTimeout(f"The memory of {name} is still {status} after {timeout}.")
             with self._changed:
                 self._changed.wait(_PROMPTLY.total_seconds())
-
-    @contextlib.contextmanager
-    def _asking(self, trouble: str) -> Iterator[None]:
-        """Tell what libvirt does not do in a sentence."""
-        try:
-            yield
-        except load_libvirt().libvirtError as error:
-            message = str(error.get_error_message() or error).strip().rstrip(".")
-            raise FarmFault(f"{trouble}: libvirt says: {message}.") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,25 +17,19 @@ from pathlib import Path
 
 from farm.base.activity import Tell
 from farm.base.errors import FarmError, FarmFault, InstallFailed, WaitTimeout
-from farm.base.files import link_or_copy
 from farm.base.printable import printable
 from farm.base.run import run
-from farm.config.choices import Boot as BootKind
-from farm.config.choices import Firmware
 from farm.config.settings import Machine
-from farm.machine.domain import DomainSpec, LibvirtNetwork, UserNetwork, render_domain
+from farm.machine.domain import DomainSpec, render_domain
 from farm.machine.hypervisor import Ending, Hypervisor
 from farm.machine.installer import Boot, Course, Installer, Net, Trouble
+from farm.machine.netboot import SCRIPT, ipxe_script, plugged
+from farm.machine.network import Wire
+from farm.machine.running import Box
 from farm.machine.server import Offer, Served, serve
-
-HOST, NAME_SERVER = "10.0.2.2", "10.0.2.3"
-"""Where QEMU's user network has the host and a resolver."""
 
 _LOOK = timedelta(seconds=1)
 _TOOL = timedelta(minutes=1)
-_PXELINUX = (Path("/usr/lib/PXELINUX/pxelinux.0"),
-             Path("/usr/lib/syslinux/modules/bios/ldlinux.c32"))  # fmt: skip
-_SCRIPT = "boot.ipxe"
 _TAIL = 30
 _COUNTED = re.compile(rb"(\d+) newly installed")
 
@@ -45,37 +38,21 @@ _COUNTED = re.compile(rb"(\d+) newly installed")
 class Site:
     """Where a machine is installed, and from what.
 
-    :param name: of the domain.
-    :param folder: for its disk, logs and pictures; short, for sockets are made in it.
+    :param wire: the network it is plugged into while it is installed.
     :param trees: what is served beside the installer's own files: repositories, by name.
-    :param cache_port: of the cache for the distribution's archive, on loopback.
+    :param cache_port: of the cache for the distribution's archive, at the same address.
     """
 
-    name: str
-    folder: Path
+    box: Box
     spec: DomainSpec
+    wire: Wire
     trees: Mapping[str, Path]
     cache_port: int
 
     @property
-    def disk(self) -> Path:
-        """Its disk, qcow2."""
-        return self.folder / "disk.qcow2"
-
-    @property
-    def console(self) -> Path:
-        """What it says on its serial line."""
-        return self.folder / "console.log"
-
-    @property
-    def logs(self) -> Path:
-        """What the installer sends home."""
-        return self.folder / "logs"
-
-    @property
-    def pictures(self) -> Path:
-        """Screenshots."""
-        return self.folder / "pictures"
+    def name(self) -> str:
+        """The name of the domain."""
+        return self.spec.name
 
 
 @dataclass
@@ -103,15 +80,18 @@ def install(
     :raises FarmFault: when the farm or its host is.
     """
     boot = installer.boot()
-    for folder in (site.logs, site.pictures):
+    box = site.box
+    for folder in (box.logs, box.pictures):
         folder.mkdir(parents=True, exist_ok=True)
     name, data = boot.configuration
-    (site.folder / name).write_bytes(data)
-    make_disk(site.disk, machine.disk)
+    (box.folder / name).write_bytes(data)
+    make_disk(box.disk, machine.disk)
     watch = _Watch()
-    with _served(site, boot, installer, machine, watch) as net:
-        spec = replace(site.spec, network=_network(site, machine, boot, installer, net))
-        hypervisor.start(render_domain(spec))
+    with (
+        _served(site, boot, installer, watch) as net,
+        plugged(site.wire, machine.boot, boot, installer, net, folder=box.folder / "tftp") as plug,
+    ):
+        hypervisor.start(render_domain(replace(site.spec, network=plug)))
         try:
             ending = _watch(site, machine, installer, watch, hypervisor, tell)
         finally:
@@ -121,61 +101,34 @@ def install(
         raise FarmFault(
             f"{site.name} has ended while it was installed, in the phase {watch.course.phase}: "
             f"it was {ending}.",
-            details=console_tail(site.console), hint="Run it again.",
+            details=console_tail(site.box.console), hint="Run it again.",
         )  # fmt: skip
     if not watch.course.finished:
-        raise _failed(site, installer.explain(watch.course, site.logs))
+        raise _failed(site, installer.explain(watch.course, site.box.logs))
     return watch.phases
 
 
 @contextlib.contextmanager
-def _served(
-    site: Site, boot: Boot, installer: Installer, machine: Machine, watch: _Watch
-) -> Iterator[Net]:
+def _served(site: Site, boot: Boot, installer: Installer, watch: _Watch) -> Iterator[Net]:
+    name = boot.configuration[0]
+
     def offer(served: Served) -> Offer:
-        net = _net(served, site)
         return Offer(
-            files={**boot.files, boot.configuration[0]: site.folder / boot.configuration[0]},
-            texts={_SCRIPT: _ipxe(boot, installer, net)}, trees=site.trees, uploads=site.logs,
+            files={**boot.files, name: site.box.folder / name},
+            texts={SCRIPT: ipxe_script(boot, installer, _net(served, site))},
+            trees=site.trees, uploads=site.box.logs,
             heard=lambda line: installer.hear(line, watch.course),
             asked=lambda path, _: installer.asked(path, watch.course),
         )  # fmt: skip
 
-    with serve(offer) as served:
+    with serve(offer, address=site.wire.listen) as served:
         yield _net(served, site)
 
 
 def _net(served: Served, site: Site) -> Net:
-    proxy = f"http://{HOST}:{site.cache_port}"
-    return Net(f"{HOST}:{served.port}", served.monitor_port, NAME_SERVER, proxy)
-
-
-def _ipxe(boot: Boot, installer: Installer, net: Net) -> str:
-    """Write what iPXE does: https://ipxe.org/scripting."""
-    return (
-        f"#!ipxe\nkernel {net.url}/{boot.kernel} {installer.command_line(net, static=True)}\n"
-        f"initrd {net.url}/{boot.initrd}\nboot\n"
-    )
-
-
-def _network(
-    site: Site, machine: Machine, boot: Boot, installer: Installer, net: Net
-) -> UserNetwork | LibvirtNetwork:
-    if machine.boot is BootKind.IPXE and machine.firmware is Firmware.BIOS:
-        return UserNetwork(bootfile=f"{net.url}/{_SCRIPT}")
-    folder = site.folder / "tftp"
-    folder.mkdir(exist_ok=True)
-    for name in (boot.kernel, boot.initrd):
-        link_or_copy(boot.files[name], folder / name)
-    for path in _PXELINUX:
-        shutil.copyfile(path, folder / path.name)
-    (folder / "pxelinux.cfg").mkdir(exist_ok=True)
-    words = installer.command_line(net, static=False)
-    (folder / "pxelinux.cfg" / "default").write_text(
-        f"DEFAULT install\nPROMPT 0\nLABEL install\n KERNEL {boot.kernel}\n APPEND {words}\n"
-        " IPAPPEND 2\n"
-    )
-    return UserNetwork(bootfile=_PXELINUX[0].name, tftp=folder)
+    host = site.wire.host
+    proxy = f"http://{host}:{site.cache_port}"
+    return Net(f"{host}:{served.port}", served.monitor_port, site.wire.name_server, proxy)
 
 
 def _watch(
@@ -208,7 +161,7 @@ def _progress(site: Site, phase: str) -> str:
     if phase != "instsoft":
         return ""
     try:
-        text = site.console.read_bytes()
+        text = site.box.console.read_bytes()
     except OSError:
         return ""
     counts = _COUNTED.findall(text)
@@ -223,7 +176,7 @@ def _picture(site: Site, phase: str, watch: _Watch, hypervisor: Hypervisor) -> N
     if phase in watch.pictured or time.monotonic() - watch.since < 2:
         return
     watch.pictured.add(phase)
-    take_picture(hypervisor, site.name, site.pictures / f"{phase.replace(' ', '-')}.png")
+    take_picture(hypervisor, site.name, site.box.pictures / f"{phase.replace(' ', '-')}.png")
 
 
 def take_picture(hypervisor: Hypervisor, name: str, path: Path) -> None:
@@ -233,22 +186,23 @@ def take_picture(hypervisor: Hypervisor, name: str, path: Path) -> None:
 
 
 def _late(site: Site, installer: Installer, watch: _Watch, hypervisor: Hypervisor) -> FarmError:
-    take_picture(hypervisor, site.name, site.pictures / "failure.png")
+    take_picture(hypervisor, site.name, site.box.pictures / "failure.png")
     phase = watch.course.phase
-    trouble = installer.explain(watch.course, site.logs)
+    trouble = installer.explain(watch.course, site.box.logs)
     seconds = round(time.monotonic() - watch.since)
     return _failed(site, replace(
         trouble, brief=f"it hangs in the phase {phase}, after {seconds} s",
-        log=trouble.log or console_tail(site.console),
+        log=trouble.log or console_tail(site.box.console),
     ))  # fmt: skip
 
 
 def _failed(site: Site, trouble: Trouble) -> FarmError:
     kind = FarmFault if trouble.is_fault else InstallFailed
-    details = trouble.log or console_tail(site.console)
+    box = site.box
+    details = trouble.log or console_tail(box.console)
     return kind(
         f"{site.name} was not installed: {trouble.brief}.",
-        details=f"{details}\n\nconsole: {site.console}\nlogs: {site.logs}", hint=trouble.hint,
+        details=f"{details}\n\nconsole: {box.console}\nlogs: {box.logs}", hint=trouble.hint,
     )  # fmt: skip
 
 

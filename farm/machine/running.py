@@ -27,8 +27,10 @@ from farm.model.layout import Layout
 from farm.place.guest import Guest
 
 SSH = 22
+"""The port of ssh: 22."""
 _RECORD = "machine.json"
-_MAC = "52:54:00:fa:12:01"
+MAC = "52:54:00:fa:12:01"
+"""The address of the network card of every machine: clones have what they are clones of."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Record:
     :param ports: those of this host's loopback, by the machine's own.
     :param why: why it is kept; empty while somebody uses it.
     :param when: since when it is kept: ISO 8601, UTC.
+    :param address: where these ports are: this host's loopback, or the machine's own address.
     """
 
     domain: str
@@ -50,6 +53,7 @@ class Record:
     run: str
     why: str = ""
     when: str = ""
+    address: str = "127.0.0.1"
 
 
 class Box:
@@ -71,6 +75,16 @@ class Box:
     def console(self) -> Path:
         """What it says on its serial line."""
         return self.folder / "console.log"
+
+    @property
+    def logs(self) -> Path:
+        """What its installer has sent home."""
+        return self.folder / "logs"
+
+    @property
+    def pictures(self) -> Path:
+        """Screenshots."""
+        return self.folder / "pictures"
 
     @property
     def is_there(self) -> bool:
@@ -114,7 +128,7 @@ class Box:
         """
         record = self.record
         return Guest(
-            "127.0.0.1", record.ports[str(SSH)], key, self.folder / "known_hosts",
+            record.address, record.ports[str(SSH)], key, self.folder / "known_hosts",
             Path(record.sockets),
         )  # fmt: skip
 
@@ -151,20 +165,24 @@ def free_ports(count: int) -> list[int]:
 
 
 def describe_hardware(
-    box: Box, machine: Machine, accelerator: Accelerator, **given: Any
-) -> DomainSpec:
-    """Give the description of a machine: the same hardware for the same configuration."""
+    box: Box, machine: Machine, accelerator: Accelerator, *,
+    like: tuple[str, str, str] | None = None, **given: Any,
+) -> DomainSpec:  # fmt: skip
+    """Give the description of a machine: the same hardware for the same configuration.
+
+    :param like: see :class:`farm.machine.domain.UserNetwork`.
+    """
     record = box.record
     sockets = Path(record.sockets)
     uefi = machine.firmware is Firmware.UEFI
     forwards = tuple((host, int(guest)) for guest, host in record.ports.items())
     values: dict[str, Any] = {
-        "network": UserNetwork(forwards=forwards),
+        "network": UserNetwork(forwards=forwards, like=like),
         "uefi_variables": box.folder / "uefi.fd" if uefi else None,
     }
     return DomainSpec(
         name=record.domain, uuid=uuid4(), memory=machine.memory, cpus=machine.cpus,
-        disk=box.disk, accelerator=accelerator, mac=_MAC, console_log=box.console,
+        disk=box.disk, accelerator=accelerator, mac=MAC, console_log=box.console,
         console=sockets / "console", **values | given,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import os
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ _INSIDE_ID = "1"  # not root's; libvirt wants one that /etc/passwd knows
 _XDG = ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 _KEEPALIVE_SECONDS = 10
 _KEEPALIVE_COUNT = 12
+
+SYSTEM = "qemu:///system"
+"""The address of the system's daemon."""
 
 _once = threading.Lock()
 _loaded: list[Any] = []
@@ -63,9 +67,11 @@ def _take_events(libvirt: Any) -> None:
         libvirt.virEventRunDefaultImpl()
 
 
-def connect() -> Any:
+def connect(*, of_system: bool = False) -> Any:
     """Give a connection to this user's daemon, which is started if it does not run.
 
+    :param of_system: the system's daemon instead, which has to run; root may talk to it, and who
+        is in the group libvirt.
     :raises FarmFault: when there is none, or it does not answer.
     """
     libvirt = load_libvirt()
@@ -73,13 +79,13 @@ def connect() -> Any:
 
     def look() -> Any:
         try:
-            return _open(libvirt)
+            return _open(libvirt, SYSTEM if of_system else address())
         except libvirt.libvirtError as error:
             troubles.append(error)
             return None
 
     connection = look()
-    if connection is None and os.geteuid() == 0:
+    if connection is None and os.geteuid() == 0 and not of_system:
         try:
             _start_for_root()
         except FarmError as error:  # perhaps only because another process was faster
@@ -87,12 +93,13 @@ def connect() -> Any:
         with contextlib.suppress(WaitTimeout):
             connection = wait_for(look, what="libvirt's daemon", timeout=_ANSWER, pause=_PAUSE)
     if connection is None:
-        raise _no_daemon("\n".join(dict.fromkeys(map(str, troubles))))
+        details = "\n".join(dict.fromkeys(map(str, troubles)))
+        raise _no_system_daemon(details) if of_system else _no_daemon(details)
     return connection
 
 
-def _open(libvirt: Any) -> Any:
-    connection = libvirt.open(address())
+def _open(libvirt: Any, where: str) -> Any:
+    connection = libvirt.open(where)
     connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
     return connection
 
@@ -105,6 +112,28 @@ def _no_daemon(details: str) -> FarmFault:
     )  # fmt: skip
 
 
+def _no_system_daemon(details: str) -> FarmFault:
+    return FarmFault(
+        "libvirt's daemon of the system does not answer, to which networks belong.",
+        details=details,
+        hint="Start libvirtd, and see that you may talk to it: virsh -c qemu:///system list; or "
+        'let machines use [machine] network = "user".',
+    )
+
+
+@contextlib.contextmanager
+def asking(trouble: str) -> Iterator[None]:
+    """Tell what libvirt does not do in a sentence.
+
+    :raises FarmFault: when libvirt raises something in the block.
+    """
+    try:
+        yield
+    except load_libvirt().libvirtError as error:
+        message = str(error.get_error_message() or error).strip().rstrip(".")
+        raise FarmFault(f"{trouble}: libvirt says: {message}.") from error
+
+
 def address() -> str:
     """Give the address of this user's daemon, for whoever wants to talk to it with virsh(1)."""
     if os.geteuid() != 0:
@@ -112,19 +141,21 @@ def address() -> str:
     return f"qemu+unix:///session?socket={_runtime_dir() / 'libvirt' / 'libvirt-sock'}"
 
 
-def tail_of_log(name: str) -> str:
+def tail_of_log(name: str, *, of_system: bool = False) -> str:
     """Give what QEMU has said last about a machine of some name."""
-    log = _log(name)
+    log = _log(name, of_system=of_system)
     return log.read_text(errors="replace")[-_TAIL:] if log.is_file() else ""
 
 
-def remove_log(name: str) -> None:
+def remove_log(name: str, *, of_system: bool = False) -> None:
     """Remove what QEMU has said about a machine: libvirt would keep it for ever."""
-    _log(name).unlink(missing_ok=True)
+    with contextlib.suppress(PermissionError):  # the system's are kept by whoever runs it
+        _log(name, of_system=of_system).unlink(missing_ok=True)
 
 
-def _log(name: str) -> Path:
-    return _cache_dir() / "libvirt" / "qemu" / "log" / f"{name}.log"
+def _log(name: str, *, of_system: bool) -> Path:
+    folder = Path("/var/log/libvirt/qemu") if of_system else _cache_dir() / "libvirt/qemu/log"
+    return folder / f"{name}.log"
 
 
 def _cache_dir() -> Path:

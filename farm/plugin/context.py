@@ -266,7 +266,7 @@ class ReleaseRun:
         """Take away the machines that checks have shared, for the controller; red ones stay."""
         if self.is_prepared and self.workspace.machine is not None:
             self.workshop.machines.leave()
-            self.workshop.machines.sweep()
+            self.workshop.machines.boxes.sweep()
 
     # What becomes of it.
 

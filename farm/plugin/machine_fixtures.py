@@ -15,7 +15,8 @@ from farm.machine.browser import look_at
 from farm.model.target import Target
 from farm.plugin.context import ReleaseRun
 from farm.release import machine_checks as checks
-from farm.release.machines import Installed, Machines, Running
+from farm.release.installs import Installed
+from farm.release.machines import Machines, Running
 from farm.release.upgrade import Upgrade
 from farm.release.wishes import Subject
 from farm.repo.state import Snapshot
@@ -44,7 +45,7 @@ class ReleasedMachine:
 
     @property
     def _wanted(self) -> Machine:
-        return self._machines.machine
+        return self._machines.installs.machine
 
     @cached_property
     def _subject(self) -> Subject:
@@ -78,11 +79,13 @@ class ReleasedMachine:
     def prepare_installer(self) -> None:
         """Make what machines boot from the network, which needs no package of the release."""
         workshop = self.run.workshop
-        self._machines.prepare(workshop.ground(self.target), workshop.archive(self.target))
+        self._machines.installs.prepare(
+            workshop.ground(self.target), workshop.archive(self.target)
+        )
 
     def install(self) -> Installed:
         """Install it from nothing, over the network, and boot it from its disk."""
-        installed = self._machines.ensure(self._subject)
+        installed = self._machines.installs.ensure(self._subject)
         for path in installed.pictures:
             self.item.user_properties.append((PICTURE, f"{path}|{path.stem}"))
         self._note(str(installed.about["acceleration"]))
@@ -108,7 +111,7 @@ class ReleasedMachine:
     def check_journal(self) -> None:
         """See that its journal has no error that was not there in what users have."""
         former = self._former
-        known = self._machines.find(former) if former else None
+        known = self._machines.installs.find(former) if former else None
         errors = checks.errors_of(known) if known else []
         with self._running() as running:
             checks.check_journal(running.place, known=errors)
@@ -147,7 +150,7 @@ class ReleasedMachine:
         if held is None:
             self._note(_FIRST)
             return
-        self._machines.ensure(held)
+        self._machines.installs.ensure(held)
         self._note(f"users have {held.candidate.snapshot.id}")
 
     @property

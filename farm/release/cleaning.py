@@ -142,7 +142,7 @@ def release_machines(workshop: Workshop, machines: Sequence[Box], *, pretend: bo
         size = sum(about.st_blocks * 512 for about in _walk(box.folder))
         try:
             if not pretend:
-                workshop.machines.release(box)
+                workshop.machines.boxes.release(box)
             gone.append(Gone(MACHINES, box.folder, size))
         except InputError as error:
             refused.append(error)

@@ -21,7 +21,8 @@ from farm.machine.browser import Sight
 from farm.model.artifact import BinaryPackage
 from farm.place.protocol import Place
 from farm.release.candidate import Candidate
-from farm.release.machines import Installed, Running
+from farm.release.installs import Installed
+from farm.release.machines import Running
 from farm.release.wishes import Subject
 
 _SHORT = timedelta(minutes=2)

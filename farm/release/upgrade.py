@@ -10,7 +10,6 @@ from datetime import timedelta
 from farm.base.errors import AuditFailed, CommandError, InstallFailed
 from farm.config.settings import Machine
 from farm.machine.cache import serve_cache
-from farm.machine.installation import HOST
 from farm.machine.server import Offer, serve
 from farm.model.layout import Layout
 from farm.place.guest import Guest
@@ -49,7 +48,7 @@ class Upgrade:
     @property
     def machine(self) -> Machine:
         """What farm.toml wants of machines."""
-        return self.machines.machine
+        return self.machines.installs.machine
 
     @contextlib.contextmanager
     def upgraded(self) -> Iterator[tuple[Running, Mapping[str, str]]]:
@@ -63,7 +62,7 @@ class Upgrade:
             place = running.place
             before = checks.package_set(place)
             changed = _live_on(place, [*self.former.candidate.binaries(self.former.target)])
-            self._to(place, self.subject, FULL_UPGRADE)
+            self._to(running, self.subject, FULL_UPGRADE)
             self._check_kept(place, before, changed)
             yield running, before
 
@@ -80,7 +79,7 @@ class Upgrade:
         if machine.page:
             text = checks.page_text(machine.page, self.subject.candidate, self.subject)
             checks.check_page(running, machine.page, text)
-        fresh = versions_in(self.machines.ensure(self.subject).folder / "status")
+        fresh = versions_in(self.machines.installs.ensure(self.subject).folder / "status")
         have = checks.package_set(running.place)
         lacking = [f"{name} {fresh[name]}" for name in sorted(fresh.keys() - have.keys())]
         both = sorted(fresh.keys() & have.keys())
@@ -103,14 +102,14 @@ class Upgrade:
         own = self.former.candidate.binaries(self.former.target)
         words = [f"{name}={version}" for name, version in before.items() if name in own]
         try:
-            self._to(running.place, self.former, ["--allow-downgrades", "install", *words])
+            self._to(running, self.former, ["--allow-downgrades", "install", *words])
         except InstallFailed as error:
             said = f"apt does not go back: {error.details.splitlines()[-1:] or error.brief}"
         else:
             have = checks.package_set(running.place)
             wrong = [name for name in own if name in before and have.get(name) != before[name]]
             said = f"apt goes back, but for {', '.join(wrong)}" if wrong else "apt goes back"
-        self._to(running.place, self.subject, FULL_UPGRADE)
+        self._to(running, self.subject, FULL_UPGRADE)
         checks.check_packages(running, self.subject, self.machine)
         return said
 
@@ -119,24 +118,25 @@ class Upgrade:
 
         :raises AuditFailed: when it does not.
         """
-        wanted = versions_in(self.machines.ensure(self.former).folder / "status")
+        wanted = versions_in(self.machines.installs.ensure(self.former).folder / "status")
         with self.machines.clone(self.former, purpose=f"machine@{self.former.target}") as running:
             if checks.package_set(running.place) != wanted:
                 raise AuditFailed("The disk of before does not give the machine of before.")
 
-    def _to(self, place: Guest, subject: Subject, words: Sequence[str]) -> None:
+    def _to(self, running: Running, subject: Subject, words: Sequence[str]) -> None:
         """Let apt read a candidate beside the distribution's archive, and do something."""
+        place, host = running.place, running.host
         trees = {"candidate": subject.candidate.snapshot.path}
         with contextlib.ExitStack() as stack:
             served = stack.enter_context(serve(lambda _: Offer(trees=trees)))
             port = stack.enter_context(serve_cache(self.layout.cache / "apt-cacher-ng"))
             _put(place, _SOURCES, (
-                f"Types: deb\nURIs: http://{HOST}:{served.port}/candidate\n"
+                f"Types: deb\nURIs: http://{host}:{served.port}/candidate\n"
                 f"Suites: {subject.target.distribution}\nComponents: main\nSigned-By: {_KEYRING}\n"
             ))  # fmt: skip
             _put(place, _SETTINGS, (
-                f'Acquire::http::Proxy "http://{HOST}:{port}";\n'
-                f'Acquire::http::Proxy::{HOST} "DIRECT";\nAcquire::Languages "none";\n'
+                f'Acquire::http::Proxy "http://{host}:{port}";\n'
+                f'Acquire::http::Proxy::{host} "DIRECT";\nAcquire::Languages "none";\n'
             ))  # fmt: skip
             place.send([subject.candidate.keyring], "/tmp", timeout=_SHORT)  # noqa: S108
             name = f"/tmp/{subject.candidate.keyring.name}"  # noqa: S108

@@ -120,7 +120,7 @@ class Workshop:
         failures = Failures(self.layout)
         overlay.sweep(self.layout.environments, is_kept=lambda n: n in failures.environments())
         if self.workspace.machine is not None:
-            self.machines.sweep()
+            self.machines.boxes.sweep()
 
     def archive(self, target: Target) -> Archive:
         """Give the distribution's archive of a target, its indexes not older than allowed.
@@ -342,7 +342,7 @@ class Workshop:
         """Installs machines, and gives clones of them."""
         folder = self.layout.cache / "apt-cacher-ng"
         return Machines(self.workspace, self.layout, run=self.run, tell=self.tell,
-                        cache=lambda: serve_cache(folder))  # fmt: skip
+                        cache=partial(serve_cache, folder))  # fmt: skip
 
     def subject(self, candidate: Candidate, target: Target) -> Subject:
         """Give what a machine is installed from."""

@@ -21,6 +21,7 @@ from farm.machine.domain import Accelerator, DirectKernel
 from farm.machine.hypervisor import Hypervisor
 from farm.machine.installation import Site, install
 from farm.machine.installer import Boot, Course, Net, Trouble
+from farm.machine.network import USER
 from farm.machine.running import Box, describe_hardware, fill, new_name, sweep
 from tests.integration.test_hypervisor import Machine as Seen
 from tests.integration.test_hypervisor import direct as direct  # the kernel that counts
@@ -97,7 +98,7 @@ def begin(box: Box, hypervisor: Hypervisor) -> Callable[..., list[tuple[str, flo
         machine: Machine = MACHINE,
     ) -> list[tuple[str, float]]:
         spec = describe_hardware(box, MACHINE, Accelerator.TCG)
-        site = Site(box.record.domain, box.folder, spec, trees={}, cache_port=1)
+        site = Site(box, spec, USER, trees={}, cache_port=1)
         helper = threading.Thread(target=meanwhile or (lambda _: None), args=(Seen(spec),))
         helper.start()
         try:

@@ -54,9 +54,14 @@ def test_partitions_and_page_are_tables_of_their_own(accept: Accept) -> None:
         ('disk = "1 GiB"', "machine.disk: '1 GiB' is too little: a machine needs 2 GiB."),
         ("cpus = 0", "machine.cpus: must be at least 1."),
         ('diks = "4 GiB"', "machine.diks: unknown key; did you mean machine.disk?"),
-        ('boot = "ipx"', "machine.boot: 'ipx' is none of ipxe, pxelinux; did you mean ipxe?"),
-        ('firmware = "uefi"', "machine.firmware: a machine with 'uefi' does not boot from the "
-         "network here yet; write \"bios\"."),
+        ('boot = "ipx"', "machine.boot: 'ipx' is none of ipxe, pxelinux, grub; "
+         "did you mean ipxe?"),
+        ('firmware = "uefi"\nboot = "ipxe"', "machine.boot: a machine with 'uefi' boots from the "
+         'network by "grub".'),
+        ('boot = "grub"', "machine.boot: a machine with 'bios' boots from the network by "
+         '"ipxe" or "pxelinux".'),
+        ('network = "bridge"', "machine.network: 'bridge' is no network for machines: it is "
+         "'user', or 'libvirt:NAME'."),
         ('listen = ["80"]',
          "machine.listen[1]: '80' is no port: it is written like 'tcp/80' or 'udp/5060'."),
         ('timezone = "../../etc"', "machine.timezone: '../../etc' is not a time zone: such as "
