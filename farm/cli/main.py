@@ -19,6 +19,7 @@ from farm.base.errors import FarmError, FarmFault, InputError
 from farm.cli import (
     diff,
     gc,
+    image,
     log,
     new,
     promote,
@@ -53,7 +54,8 @@ class Command(Protocol):
 # The order is that of `farm --help`.
 COMMANDS: dict[str, Command] = {
     "status": status, "why": why, "shell": shell, "diff": diff, "promote": promote,
-    "rollback": rollback, "verify": verify, "log": log, "new": new, "refresh": refresh, "gc": gc,
+    "rollback": rollback, "image": image, "verify": verify, "log": log, "new": new,
+    "refresh": refresh, "gc": gc,
 }  # fmt: skip
 
 

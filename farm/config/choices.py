@@ -59,6 +59,17 @@ class Boot(StrEnum):
     """GRUB, over TFTP; the only one for UEFI."""
 
 
+class ImageFormat(StrEnum):
+    """What a machine is put into, for those who do not install it over a network."""
+
+    QCOW2 = "qcow2"
+    """The disk of a virtual machine, of QEMU's own format."""
+    RAW = "raw"
+    """The bytes of a disk."""
+    ISO = "iso"
+    """A medium that installs a machine without a network."""
+
+
 class SourceKind(StrEnum):
     """Where the source of a package comes from: the key that names it in farm.toml."""
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StrictInt
 
 from farm.base.errors import InputError
-from farm.config.choices import Dependencies, Lintian, RebuildOn
+from farm.config.choices import Dependencies, ImageFormat, Lintian, RebuildOn
 from farm.config.values import (
     Duration,
     PathText,
@@ -67,6 +67,14 @@ def _read_fingerprint(value: str) -> str:
     return digits
 
 
+def _read_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[!-Z\\^-~]*)?", value):
+        raise InputError(f"{value!r} is no address of a repository: it begins with https://.")
+    if "@" in value:
+        raise InputError("an address that everybody reads must not contain a password.")
+    return value.rstrip("/")
+
+
 _Name = Annotated[str, form("a name", r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}",
                              "letters, digits, '.' and '-', at most 64")]  # fmt: skip
 # sources.list(5): suites may have a slash, as in bookworm/updates.
@@ -115,6 +123,9 @@ class RepositoryTable(Table):
     promoted_from: Word | None = Field(default=None, alias="from")
     keep: StrictInt = Field(default=3, ge=0, le=1000)
     key: Annotated[str, text(_read_fingerprint)] | None = None
+    images: Annotated[tuple[Annotated[ImageFormat, choice(ImageFormat)], ...],
+                      AfterValidator(distinct)] = ()  # fmt: skip
+    url: Annotated[str, text(_read_url)] | None = None
 
 
 class PackageTable(Table):

@@ -12,6 +12,7 @@ from farm.config.choices import (
     Boot,
     Dependencies,
     Firmware,
+    ImageFormat,
     InstallerKind,
     Lintian,
     RebuildOn,
@@ -64,6 +65,8 @@ class Repository:
     :param keep: how many former snapshots stay, for rollback.
     :param key: the fingerprint of the OpenPGP key that signs it, in the user's own keyring; a
         key is made on first use when None.
+    :param images: of machines, that are made of it when it has changed.
+    :param url: where its users find it, if that is known.
     """
 
     name: str
@@ -71,6 +74,8 @@ class Repository:
     promoted_from: str | None = None
     keep: int = 3
     key: str | None = None
+    images: tuple[ImageFormat, ...] = ()
+    url: str | None = None
 
 
 @dataclass(frozen=True)

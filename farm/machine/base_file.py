@@ -12,6 +12,8 @@ from farm.place.overlay import USER, Bind
 from farm.source.archive import Archive
 
 BASE = "base.tar.zst"
+STATUS = "base.status"
+"""What dpkg says of the packages in it."""
 _PACKAGES = (
     "ca-certificates", "dbus", "initramfs-tools", "iproute2", "kmod", "linux-image-cloud-amd64",
     "openssh-server", "procps", "systemd-resolved-", "systemd-sysv", "systemd-timesyncd-", "udev",
@@ -45,17 +47,18 @@ for file in *_binary-*_Packages*; do
         *_Packages) cp "$file" /var/lib/apt/lists/ ;;
     esac
 done
+cp /var/lib/dpkg/status {OUTPUT}/{STATUS}
 cd /
 tar --create --one-file-system --numeric-owner --xattrs --xattrs-include='*' \
     --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' --exclude='./tmp/*' \
     --exclude=./farm --exclude='./mnt/*' . | zstd -q -3 -T0 -o {OUTPUT}/{BASE}
-chmod 644 {OUTPUT}/{BASE}
+chmod 644 {OUTPUT}/*
 """
 
 
 def base_file(archive: Archive, *, firmware: Firmware) -> Recipe:
     """Give the recipe of the base file for machines with some firmware."""
     return Recipe(
-        f"base-{firmware}", (*_PACKAGES, *_LOADERS[firmware]), _SCRIPT, (BASE,),
+        f"base-{firmware}", (*_PACKAGES, *_LOADERS[firmware]), _SCRIPT, (BASE, STATUS),
         binds=(Bind(archive.lists_dir, "/farm/lists"),), identity=archive.identity(),
     )  # fmt: skip

@@ -23,10 +23,11 @@ _PORTS = range(20000, 32768)
 
 
 @contextlib.contextmanager
-def serve_cache(folder: Path, *, address: str = "127.0.0.1") -> Iterator[int]:
+def serve_cache(folder: Path, address: str = "127.0.0.1") -> Iterator[int]:
     """Run a cache on a free port for as long as the block runs; gives the port.
 
     :param folder: where it keeps what it has fetched, and its logs.
+    :param address: of this host, at which it listens.
     :raises FarmFault: when it does not start.
     """
     for name in ("conf", "content", "logs"):

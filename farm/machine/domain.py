@@ -6,8 +6,10 @@ handed to QEMU as it is: https://libvirt.org/drvqemu.html#pass-through-of-arbitr
 
 from __future__ import annotations
 
+import base64
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
@@ -77,6 +79,7 @@ class DomainSpec:
         most 107 bytes, see unix(7).
     :param uefi_variables: where a UEFI machine keeps its variables, made from OVMF's if it does
         not exist; None for a BIOS machine.
+    :param credentials: for systemd in the machine: systemd.system-credentials(7).
     :param incoming: the path of a socket, made at the start, where the machine waits for a memory
         snapshot instead of booting; as short as ``console``.
     """
@@ -94,6 +97,7 @@ class DomainSpec:
     uefi_variables: Path | None = None
     cdrom: Path | None = None
     direct: DirectKernel | None = None
+    credentials: Mapping[str, str] = field(default_factory=dict)
     incoming: Path | None = None
 
 
@@ -109,6 +113,8 @@ def render_domain(spec: DomainSpec) -> str:
     _text(domain, "memory", str(spec.memory), unit="b")
     _text(domain, "vcpu", str(spec.cpus))
     _add_boot(domain, spec)
+    if spec.credentials:
+        _add_credentials(domain, spec.credentials)
     _add_processor(domain, spec.accelerator)
     ET.SubElement(domain, "clock", offset="utc")
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
@@ -129,10 +135,20 @@ def _add_boot(domain: ET.Element, spec: DomainSpec) -> None:
     if spec.uefi_variables:
         _text(boot, "loader", _OVMF_CODE, readonly="yes", type="pflash")
         _text(boot, "nvram", str(spec.uefi_variables), template=_OVMF_VARIABLES)
+    if spec.credentials:
+        ET.SubElement(boot, "smbios", mode="sysinfo")
     if spec.direct:
         _text(boot, "kernel", str(spec.direct.kernel))
         _text(boot, "initrd", str(spec.direct.initrd))
         _text(boot, "cmdline", spec.direct.cmdline)
+
+
+def _add_credentials(domain: ET.Element, credentials: Mapping[str, str]) -> None:
+    """Hand them over as strings of the firmware's vendor: SMBIOS, type 11."""
+    strings = ET.SubElement(ET.SubElement(domain, "sysinfo", type="smbios"), "oemStrings")
+    for name, value in credentials.items():
+        encoded = base64.b64encode(value.encode()).decode()
+        _text(strings, "entry", f"io.systemd.credential.binary:{name}={encoded}")
 
 
 def _add_processor(domain: ET.Element, accelerator: Accelerator) -> None:
@@ -156,10 +172,11 @@ def _add_devices(domain: ET.Element, spec: DomainSpec) -> None:
     ET.SubElement(disk, "target", dev="vda", bus="virtio")
     ET.SubElement(disk, "boot", order="1")
     if spec.cdrom:
+        ET.SubElement(devices, "controller", type="scsi", model="virtio-scsi")
         cdrom = ET.SubElement(devices, "disk", type="file", device="cdrom")
         ET.SubElement(cdrom, "driver", name="qemu", type="raw")
         ET.SubElement(cdrom, "source", file=str(spec.cdrom))
-        ET.SubElement(cdrom, "target", dev="sda", bus="sata")
+        ET.SubElement(cdrom, "target", dev="sda", bus="scsi")
         ET.SubElement(cdrom, "readonly")
         ET.SubElement(cdrom, "boot", order="2")
     ET.SubElement(devices, "controller", type="usb", model="none")

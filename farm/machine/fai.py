@@ -20,11 +20,13 @@ from farm.build.builder import Ground
 from farm.config.choices import Boot as BootKind
 from farm.config.settings import Machine
 from farm.machine.base_file import base_file
+from farm.machine.fai_hooks import INSTALLED, LOGS, MONITOR_FATAL
 from farm.machine.fai_root import FAI_ROOT, INITRD, KERNEL, ROOT
-from farm.machine.fai_space import LOGS, MONITOR_FATAL, Wish, pack, render_space
+from farm.machine.fai_space import pack, render_space
 from farm.machine.grub import NETWORK_GRUB
 from farm.machine.installer import Boot, Course, Net, Trouble
 from farm.machine.recipe import Recipe, make
+from farm.machine.wish import Wish
 from farm.model.layout import Layout
 from farm.source.archive import Archive
 
@@ -47,6 +49,8 @@ _HARMLESS = frozenset({"debconf", "chboot", "savelog", "faiend", "reboot", "test
 # In these tasks the packages of the release are at work, or what farm.toml wants of the machine.
 _OF_PRODUCT = frozenset({"partition", "mountdisks", "instsoft", "configure"})
 _KEY_TROUBLE = re.compile(r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|is not signed")
+_CALLING = re.compile(r"Calling task_(\w+)")
+_FATAL = re.compile(r"FAI-FATAL: task=(\w+) code=(\d+)")
 _HINTS = {
     "partition": "Is [machine] disk large enough for its partitions? farm.toml says both.",
     "extrbase": "Is [machine] disk large enough? The base system did not fit, or did not come.",
@@ -136,6 +140,16 @@ class Fai:
             course.codes[task] = number
         if task == "faiend" and not course.fatal:
             course.finished = all(each < _WORST for each in course.codes.values())
+
+    def read(self, line: str, course: Course) -> None:
+        """Take notice of a line on the console: see ``task()`` in FAI's subroutines."""
+        if begun := _CALLING.search(line):
+            course.phase = begun[1]
+        elif fatal := _FATAL.search(line):
+            course.fatal = course.fatal or fatal[1]
+            course.codes[fatal[1]] = int(fatal[2])
+        elif INSTALLED in line:
+            course.finished = not course.fatal
 
     def asked(self, path: str, course: Course) -> None:
         """Take notice of a file that the machine fetches: before FAI itself can say anything."""

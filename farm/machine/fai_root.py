@@ -41,6 +41,11 @@ _LEFT_OUT = (
 # A failure before FAI's task "setup" would end in a shell on the console that nobody looks at: it
 # powers off instead. From that task on, the configuration space says what happens.
 _DIE = r"""
+cat > /usr/lib/fai/get-config-dir-medium <<'END'
+#!/bin/sh
+cp -a /run/initramfs/live/config/. "$FAI/"
+END
+chmod 755 /usr/lib/fai/get-config-dir-medium
 sed -i 's/^\( *\)exec bash -i$/\1echo "FAI-FATAL: $*"; sync; exec halt -dfp/' \
     /usr/lib/fai/subroutines
 grep -q FAI-FATAL /usr/lib/fai/subroutines

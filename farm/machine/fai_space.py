@@ -11,53 +11,15 @@ import gzip
 import io
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from farm.config.choices import Firmware
 from farm.config.settings import Machine, Partition
+from farm.machine import fai_hooks as hooks
+from farm.machine.fai_hooks import CLASS, SITE
+from farm.machine.wish import File, Wish
 
-CLASS = "FARM"
-"""What the farm itself wants of every machine."""
-
-SITE = "SITE"
-"""The workspace's own class."""
-
-SERVER = "@SERVER@"
-"""In sources of apt: where this host's server is, put in while the machine is installed."""
-
-MONITOR_FATAL = "TASKERROR fatal"
-LOGS = "fai-logs.tar.gz"
-STATUS = "fai-status"
 _ESP = 100  # MiB; for a boot loader alone
 _MIB = 2**20
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of the space."""
-
-    content: bytes
-    executable: bool = False
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a machine shall be.
-
-    :param hostname: hostname(7).
-    :param sources: of the candidate and of the distribution: sources.list(5), deb822 form, by
-        file name; :data:`SERVER` stands for this host's server.
-    :param keyrings: by file name in /usr/share/keyrings.
-    :param authorized_keys: who may come in as root, sshd(8).
-    :param site: the workspace's own files and scripts, by path below its folder.
-    """
-
-    machine: Machine
-    hostname: str
-    sources: Mapping[str, str]
-    keyrings: Mapping[str, bytes]
-    authorized_keys: tuple[str, ...]
-    site: Mapping[str, File]
 
 
 def render_space(wish: Wish) -> dict[str, File]:
@@ -99,6 +61,8 @@ def _texts(wish: Wish) -> Iterator[tuple[str, str]]:
     yield f"files/etc/hosts/{CLASS}", hosts
     for name, text in wish.sources.items():
         yield f"files/etc/apt/sources.list.d/{name}/{CLASS}", text
+    for name, text in (wish.stays or {}).items():
+        yield f"stays/{name}", text
 
 
 def _variables(machine: Machine) -> str:
@@ -155,91 +119,14 @@ def _partition(partition: Partition) -> str:
 
 
 def _packages(machine: Machine) -> str:
+    return "\n".join(["PACKAGES install-norec", *package_names(machine), ""])
+
+
+def package_names(machine: Machine) -> list[str]:
+    """Give all that is installed in addition to the base file."""
     loader = "grub-efi-amd64" if machine.firmware is Firmware.UEFI else "grub-pc"
-    names = [loader, *_locale_package(machine), *machine.packages]
-    return "\n".join(["PACKAGES install-norec", *names, ""])
+    return [loader, *_locale_package(machine), *machine.packages]
 
-
-_CLASSES = f"""\
-#!/bin/bash
-echo "LINUX {CLASS} {SITE}"
-"""
-
-# Sourced by FAI's task "setup". Its own die() ends in a shell on a console that nobody looks at.
-_SUBROUTINES = f"""\
-die() {{
-    [ -n "$DYING" ] && return 99    # saving the logs may fail too
-    DYING=1
-    echo "FAI-FATAL: task=$taskname code=${{task_error:-1}} $*"
-    sendmon "{MONITOR_FATAL} ${{task_error:-1}}"
-    "$FAI/hooks/savelog.LAST"
-    sync
-    exec halt -dfp                  # never boot a disk that is half installed
-}}
-"""
-
-_SETUP = """\
-# What FAI says is on the screen too, so that a picture of it shows how far it is.
-( tail -n +1 -F "$LOGDIR/fai.log" 2>/dev/null > /dev/tty1 ) &
-"""
-
-_EXTRBASE = f"""\
-#!/bin/bash
-mkdir -p "$FAI/basefiles"
-curl --silent --show-error --fail --retry 3 --output "$FAI/basefiles/{CLASS}.tar.zst" \\
-    "$SERVER_URL/base.tar.zst" || {{ task_error 800; exit 1; }}
-"""
-
-# Where FAI has put the sources of apt, this host's server is known from now on.
-_UPDATEBASE = f"""\
-#!/bin/bash
-sed -i "s#{SERVER}#$SERVER_URL#" "$target"/etc/apt/sources.list.d/*
-fcopy -B -i -r /usr/share/keyrings
-rm -f "$target/etc/apt/sources.list"
-cat > "$target/etc/apt/apt.conf.d/90farm-install" <<END
-Acquire::Languages "none";
-Acquire::PDiffs "false";
-Acquire::Retries "2";
-END
-if [ -n "$APT_PROXY" ]; then
-    cat >> "$target/etc/apt/apt.conf.d/90farm-install" <<END
-Acquire::http::Proxy "$APT_PROXY";
-Acquire::http::Proxy::$SERVER_HOST "DIRECT";
-END
-fi
-mkdir -p "$target/etc/dpkg/dpkg.cfg.d"
-echo force-unsafe-io > "$target/etc/dpkg/dpkg.cfg.d/farm-install"
-mkdir -p "$target/etc/default/grub.d"
-cat > "$target/etc/default/grub.d/farm.cfg" <<END
-GRUB_TIMEOUT=0
-GRUB_RECORDFAIL_TIMEOUT=0
-GRUB_DISABLE_OS_PROBER=true
-GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200"
-GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_TERMINAL=console
-END
-exit 0
-"""
-
-# The initrd of the base file is good; packages would have it made again, which takes a minute.
-_INSTSOFT = """\
-#!/bin/bash
-$ROOTCMD dpkg-divert --quiet --local --rename --add --divert \\
-    /usr/sbin/update-initramfs.real /usr/sbin/update-initramfs
-printf '#!/bin/sh\\nexit 0\\n' > "$target/usr/sbin/update-initramfs"
-chmod 755 "$target/usr/sbin/update-initramfs"
-exit 0
-"""
-
-_SAVELOG = f"""\
-#!/bin/bash
-# Send all logs home, before the machine goes down: after a good installation and after a bad one.
-dmesg > "$LOGDIR/dmesg.log" 2>/dev/null
-[ ! -r "$target/var/lib/dpkg/status" ] || cp "$target/var/lib/dpkg/status" "$LOGDIR/{STATUS}"
-tar -C "$LOGDIR" -czf /tmp/{LOGS} . &&
-    curl --silent --show-error --max-time 60 --upload-file /tmp/{LOGS} "$SERVER_URL/upload/{LOGS}"
-exit 0
-"""
 
 _TRAP = "error=0; trap 'error=$(($?>$error?$?:$error))' ERR"
 
@@ -254,20 +141,22 @@ IPv6AcceptRA=no
 
 
 def _scripts(wish: Wish) -> Iterator[tuple[str, str]]:
-    yield "class/10-farm", _CLASSES
-    yield "hooks/subroutines", _SUBROUTINES
-    yield "hooks/setup.DEFAULT.sh", _SETUP
-    yield f"hooks/extrbase.{CLASS}", _EXTRBASE
-    yield f"hooks/updatebase.{CLASS}", _UPDATEBASE
-    yield f"hooks/instsoft.{CLASS}", _INSTSOFT
-    yield "hooks/savelog.LAST", _SAVELOG
-    for name, body in _steps(wish.machine):
+    yield "class/10-farm", hooks.CLASSES
+    yield "hooks/subroutines", hooks.SUBROUTINES
+    yield "hooks/setup.DEFAULT.sh", hooks.SETUP
+    yield f"hooks/extrbase.{CLASS}", hooks.EXTRBASE
+    yield f"hooks/updatebase.{CLASS}", hooks.UPDATEBASE
+    yield f"hooks/instsoft.{CLASS}", hooks.INSTSOFT
+    yield "hooks/savelog.LAST", hooks.SAVELOG
+    for name, body in _steps(wish):
         yield f"scripts/{CLASS}/{name}", f"#!/bin/bash\n{_TRAP}\n{body}\nexit $error\n"
     # The site's scripts come between ours: LAST is FAI's last class.
-    yield "scripts/LAST/90-tidy", f"#!/bin/bash\n{_TRAP}\n{_TIDY}\nexit $error\n"
+    tidy = _TIDY if wish.stays is None else f"{_LEAVE}\n{_TIDY}"
+    yield "scripts/LAST/90-tidy", f"#!/bin/bash\n{_TRAP}\n{tidy}\nexit $error\n"
 
 
-def _steps(machine: Machine) -> Iterator[tuple[str, str]]:
+def _steps(wish: Wish) -> Iterator[tuple[str, str]]:
+    machine = wish.machine
     yield (
         "10-system",
         f"""\
@@ -287,12 +176,7 @@ $ROOTCMD systemctl --quiet disable apt-daily.timer apt-daily-upgrade.timer
 $ROOTCMD passwd --quiet --lock root
 [ ! -d $FAI/site ] || cp -a --no-preserve=ownership $FAI/site/. $target/""",
     )
-    yield (
-        "20-ssh",
-        """\
-rm -f $target/etc/ssh/ssh_host_*
-$ROOTCMD ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key""",
-    )
+    yield "20-ssh", _HOST_KEY if wish.stays is None else _HOST_KEY_LATER
     yield (
         "40-initramfs",
         """\
@@ -301,6 +185,28 @@ $ROOTCMD dpkg-divert --quiet --local --rename --remove /usr/sbin/update-initramf
     )
     yield "50-boot-loader", _LOADER[machine.firmware]
 
+
+_HOST_KEY = """\
+rm -f $target/etc/ssh/ssh_host_*
+$ROOTCMD ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key"""
+
+# Every machine that is made of an image has a key of its own, from its first boot on.
+_HOST_KEY_LATER = """\
+rm -f $target/etc/ssh/ssh_host_*
+cat > $target/etc/systemd/system/ssh-host-key.service <<'END'
+[Unit]
+Description=Key of this machine for ssh
+Before=ssh.service
+ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
+
+[Install]
+RequiredBy=ssh.service
+END
+$ROOTCMD systemctl --quiet enable ssh-host-key.service"""
 
 _LOADER = {
     Firmware.BIOS: """\
@@ -313,6 +219,13 @@ $ROOTCMD update-grub""",
 $ROOTCMD grub-install --target=x86_64-efi --efi-directory=/boot/efi --removable --no-nvram
 $ROOTCMD update-grub""",
 }
+
+# What an image is installed from is nothing that its users can reach.
+_LEAVE = """\
+rm -f $target/etc/apt/sources.list.d/*.sources $target/etc/resolv.conf
+find $target/var/lib/apt/lists -type f -delete
+[ ! -d $FAI/stays ] || cp -- $FAI/stays/* $target/etc/apt/sources.list.d/
+if mountpoint -q $target/run/initramfs/live; then umount $target/run/initramfs/live; fi"""
 
 _TIDY = """\
 rm -f $target/etc/apt/apt.conf.d/90farm-install $target/etc/dpkg/dpkg.cfg.d/farm-install

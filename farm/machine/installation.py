@@ -24,7 +24,7 @@ from farm.machine.domain import DomainSpec, render_domain
 from farm.machine.hypervisor import Ending, Hypervisor
 from farm.machine.installer import Boot, Course, Installer, Net, Trouble
 from farm.machine.netboot import SCRIPT, ipxe_script, plugged
-from farm.machine.network import Wire
+from farm.machine.network import USER, Wire
 from farm.machine.running import Box
 from farm.machine.server import Offer, Served, serve
 
@@ -41,13 +41,15 @@ class Site:
     :param wire: the network it is plugged into while it is installed.
     :param trees: what is served beside the installer's own files: repositories, by name.
     :param cache_port: of the cache for the distribution's archive, at the same address.
+    :param medium: what it boots from instead, without a network.
     """
 
     box: Box
     spec: DomainSpec
-    wire: Wire
-    trees: Mapping[str, Path]
-    cache_port: int
+    wire: Wire = USER
+    trees: Mapping[str, Path] = field(default_factory=dict)
+    cache_port: int = 0
+    medium: Path | None = None
 
     @property
     def name(self) -> str:
@@ -63,6 +65,7 @@ class _Watch:
     since: float = field(default_factory=time.monotonic)
     phases: list[tuple[str, float]] = field(default_factory=list)
     pictured: set[str] = field(default_factory=set)
+    read: int = 0  # bytes of the console's log
 
 
 def make_disk(path: Path, size: int) -> None:
@@ -79,24 +82,20 @@ def install(
     :raises InstallFailed: when the release, or what farm.toml wants of the machine, is to blame.
     :raises FarmFault: when the farm or its host is.
     """
-    boot = installer.boot()
     box = site.box
     for folder in (box.logs, box.pictures):
         folder.mkdir(parents=True, exist_ok=True)
-    name, data = boot.configuration
-    (box.folder / name).write_bytes(data)
     make_disk(box.disk, machine.disk)
     watch = _Watch()
-    with (
-        _served(site, boot, installer, watch) as net,
-        plugged(site.wire, machine.boot, boot, installer, net, folder=box.folder / "tftp") as plug,
-    ):
-        hypervisor.start(render_domain(replace(site.spec, network=plug)))
+    with _bootable(site, machine, installer, watch) as spec:
+        hypervisor.start(render_domain(spec))
         try:
             ending = _watch(site, machine, installer, watch, hypervisor, tell)
         finally:
             hypervisor.destroy(site.name)
     watch.phases.append((watch.course.phase, time.monotonic() - watch.since))
+    if site.medium:
+        _read_console(site, installer, watch)
     if ending is not Ending.POWERED_OFF:
         raise FarmFault(
             f"{site.name} has ended while it was installed, in the phase {watch.course.phase}: "
@@ -106,6 +105,25 @@ def install(
     if not watch.course.finished:
         raise _failed(site, installer.explain(watch.course, site.box.logs))
     return watch.phases
+
+
+@contextlib.contextmanager
+def _bootable(
+    site: Site, machine: Machine, installer: Installer, watch: _Watch
+) -> Iterator[DomainSpec]:
+    """Give the machine with what it boots its installer from, while the block runs."""
+    if site.medium:
+        yield replace(site.spec, cdrom=site.medium, network=None)
+        return
+    boot = installer.boot()
+    name, data = boot.configuration
+    (site.box.folder / name).write_bytes(data)
+    folder = site.box.folder / "tftp"
+    with (
+        _served(site, boot, installer, watch) as net,
+        plugged(site.wire, machine.boot, boot, installer, net, folder=folder) as plug,
+    ):
+        yield replace(site.spec, network=plug)
 
 
 @contextlib.contextmanager
@@ -138,6 +156,8 @@ def _watch(
     last = time.monotonic() + machine.timeout.total_seconds()
     phase, said = "", ""
     while True:
+        if site.medium:
+            _read_console(site, installer, watch)
         if watch.course.phase != phase:
             now = time.monotonic()
             if phase:
@@ -154,6 +174,20 @@ def _watch(
         limit = watch.since + installer.limit(phase).total_seconds()
         if time.monotonic() > min(limit, last):
             raise _late(site, installer, watch, hypervisor)
+
+
+def _read_console(site: Site, installer: Installer, watch: _Watch) -> None:
+    """Let the installer hear what the machine has said since, in whole lines."""
+    try:
+        with site.box.console.open("rb") as stream:
+            stream.seek(watch.read)
+            text = stream.read()
+    except OSError:
+        return
+    whole = text[: text.rfind(b"\n") + 1]
+    watch.read += len(whole)
+    for line in whole.decode(errors="replace").splitlines():
+        installer.read(line, watch.course)
 
 
 def _progress(site: Site, phase: str) -> str:

@@ -114,6 +114,10 @@ class Installer(Protocol):
         """Take notice of a line that the installer says to this host."""
         ...
 
+    def read(self, line: str, course: Course) -> None:
+        """Take notice of a line on the machine's console, when it has no network to say it by."""
+        ...
+
     def asked(self, path: str, course: Course) -> None:
         """Take notice of a path that the machine has asked for."""
         ...

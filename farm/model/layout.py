@@ -60,6 +60,21 @@ class Layout:
         return self.store / "machines"
 
     @property
+    def images(self) -> Path:
+        """Images of machines, by key."""
+        return self.store / "images"
+
+    @property
+    def image_sets(self) -> Path:
+        """Images that were published together, with their signatures."""
+        return self.store / "image-sets"
+
+    @property
+    def published_images(self) -> Path:
+        """Where users find images: one symbolic link a repository."""
+        return self.root / "images"
+
+    @property
     def machines(self) -> Path:
         """Machines that run, or are kept because something failed on them."""
         return self.root / "machines"

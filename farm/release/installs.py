@@ -31,6 +31,7 @@ from farm.machine.installer import Installer
 from farm.machine.netboot import turn
 from farm.machine.network import USER, Wire, find_address, find_network
 from farm.machine.running import MAC, Box, describe_hardware, ssh_key_of
+from farm.machine.wish import Wish
 from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.place.guest import Guest
@@ -158,10 +159,16 @@ class Installs:
             self.installer(subject).identity(), machine_identity(self._workspace),
         ])[:24]  # fmt: skip
 
-    def installer(self, subject: Subject) -> Installer:
-        """Give what installs a machine of a candidate."""
-        key = self.ssh_key.with_suffix(".pub").read_text().strip()
-        wish = wish_of(self._workspace.name, self.machine, subject, key=key)
+    def wish(self, subject: Subject) -> Wish:
+        """Say what a machine of a candidate shall be."""
+        return wish_of(self._workspace.name, self.machine, subject, key=self.public_key)
+
+    def installer(self, subject: Subject, wish: Wish | None = None) -> Installer:
+        """Give what installs a machine of a candidate.
+
+        :param wish: what it shall be, if not the machine of checks.
+        """
+        wish = wish or self.wish(subject)
         return Fai(wish, ground=subject.ground, archive=subject.archive, layout=self._layout,
                    tell=self._tell)  # fmt: skip
 
@@ -176,6 +183,11 @@ class Installs:
                 argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "packaging farm"]
                 run([*argv, "-f", path], timeout=_KEY)
         return path
+
+    @property
+    def public_key(self) -> str:
+        """The public half of that key, as in authorized_keys: sshd(8)."""
+        return self.ssh_key.with_suffix(".pub").read_text().strip()
 
     def acceleration(self, subject: Subject) -> Acceleration:
         """Say how machines run on this host."""

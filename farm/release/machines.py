@@ -69,9 +69,9 @@ class Machines:
         machine = workspace.machine
         self._layout = layout
         self._tell = tell
-        self._hypervisor = Hypervisor(of_system=bool(machine and machine.network))
-        self.boxes = Boxes(layout, hypervisor=self._hypervisor, run=run)
-        self.installs = Installs(workspace, layout, hypervisor=self._hypervisor, boxes=self.boxes,
+        self.hypervisor = Hypervisor(of_system=bool(machine and machine.network))
+        self.boxes = Boxes(layout, hypervisor=self.hypervisor, run=run)
+        self.installs = Installs(workspace, layout, hypervisor=self.hypervisor, boxes=self.boxes,
                                  tell=tell, cache=cache)  # fmt: skip
         self._shared: dict[Target, Running] = {}
 
@@ -111,7 +111,7 @@ class Machines:
         with locked(lock, timeout=_TURN, what=f"starting the machine of {subject.target}"):
             if not box.take(shared=True):
                 raise FarmFault(f"The machine {box.folder.name} is being removed.")
-            if box.is_there and self._hypervisor.is_active(box.record.domain):
+            if box.is_there and self.hypervisor.is_active(box.record.domain):
                 return Running(box, box.guest(self.installs.ssh_key), installed)
             self.boxes.fill(box, f"machine@{subject.target}", self.installs.machine)
             return self._start_clone(installed, box, subject)
@@ -126,7 +126,7 @@ class Machines:
         accelerator = self.installs.acceleration(subject).accelerator
         spec = describe_hardware(box, self.installs.machine, accelerator, like=installed.like,
                                  incoming=incoming)  # fmt: skip
-        self._hypervisor.start_from_memory(
+        self.hypervisor.start_from_memory(
             render_domain(spec), memory_file=installed.folder / STATE, incoming=incoming,
             timeout=_MEMORY,
         )  # fmt: skip

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from farm.base.files import digest_of, sha256_of
 from farm.build.builder import Ground
 from farm.config.settings import Machine, Workspace
-from farm.machine.fai_space import SERVER, File, Wish
+from farm.machine.medium import DISTRIBUTION
+from farm.machine.wish import SERVER, File, Wish
 from farm.model.target import Target
 from farm.release.candidate import Candidate
 from farm.source.archive import Archive
@@ -37,21 +38,35 @@ def wish_of(workspace: str, machine: Machine, subject: Subject, *, key: str) -> 
     :param key: the public key with which the farm itself comes in.
     """
     candidate = subject.candidate
-    keyring = f"{candidate.label}-{candidate.snapshot.repository.replace('/', '-')}"
-    keyring = f"{re.sub('[^A-Za-z0-9.-]', '-', keyring)}-keyring.gpg"
-    own = (
-        f"Types: deb\nURIs: {SERVER}/candidate\nSuites: {subject.target.distribution}\n"
-        f"Components: main\nSigned-By: /usr/share/keyrings/{keyring}\n"
-    )
     others = [line.strip() for path in machine.authorized_keys
               for line in path.read_text().splitlines() if line.strip()]  # fmt: skip
     return Wish(
         machine, hostname_of(workspace),
-        sources={"1-candidate.sources": own, "2-distribution.sources": _archive(subject)},
-        keyrings={keyring: candidate.keyring.read_bytes(),
+        sources={"1-candidate.sources": _own(subject, at=f"{SERVER}/candidate"),
+                 "2-distribution.sources": _archive(subject)},
+        keyrings={_keyring(candidate): candidate.keyring.read_bytes(),
                   _ARCHIVE_KEYRING: subject.archive.mirror.keyring.read_bytes()},
         authorized_keys=(key, *others), site=site_files(machine),
     )  # fmt: skip
+
+
+def image_wish(wish: Wish, subject: Subject, *, url: str | None) -> Wish:
+    """Say what an image shall be: the same machine, which the farm cannot enter.
+
+    :param url: where users find the repository; without it the image has no source for it.
+    """
+    own = {"1-repository.sources": _own(subject, at=url)} if url else {}
+    stays = {**own, "2-distribution.sources": _archive(subject)}
+    return replace(wish, authorized_keys=wish.authorized_keys[1:], stays=stays)
+
+
+def medium_wish(wish: Wish) -> Wish:
+    """Let a machine take the distribution's packages from the medium, where they are not signed.
+
+    The farm has verified them when it put them there; the medium itself is signed.
+    """
+    media = f"Types: deb\nURIs: {SERVER}/{DISTRIBUTION}\nSuites: ./\nTrusted: yes\n"
+    return replace(wish, sources={**wish.sources, "2-distribution.sources": media})
 
 
 def machine_identity(workspace: Workspace) -> str:
@@ -88,6 +103,19 @@ def tcp_ports(machine: Machine) -> list[int]:
     """Give the TCP ports on which a machine is to answer."""
     ports = [int(each.partition("/")[2]) for each in machine.listen if each.startswith("tcp/")]
     return [*ports, *([machine.page.port] if machine.page else [])]
+
+
+def _keyring(candidate: Candidate) -> str:
+    name = f"{candidate.label}-{candidate.snapshot.repository.replace('/', '-')}"
+    return f"{re.sub('[^A-Za-z0-9.-]', '-', name)}-keyring.gpg"
+
+
+def _own(subject: Subject, *, at: str) -> str:
+    """Write the repository's source as a machine has it."""
+    return (
+        f"Types: deb\nURIs: {at}\nSuites: {subject.target.distribution}\n"
+        f"Components: main\nSigned-By: /usr/share/keyrings/{_keyring(subject.candidate)}\n"
+    )
 
 
 def _archive(subject: Subject) -> str:

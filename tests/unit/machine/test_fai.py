@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from farm.machine.fai import Fai
-from farm.machine.fai_space import LOGS, Wish
+from farm.machine.fai_hooks import LOGS
 from farm.machine.installer import Course, Net
+from farm.machine.wish import Wish
 from tests.unit.machine.test_fai_space import WISH
 
 NET = Net("10.0.2.2:8080", 8081, "10.0.2.3", "http://10.0.2.2:3142")

@@ -11,7 +11,8 @@ import pytest
 
 from farm.config.choices import Firmware
 from farm.config.settings import Machine, Partition
-from farm.machine.fai_space import File, Wish, disk_config, pack, render_space
+from farm.machine.fai_space import disk_config, pack, render_space
+from farm.machine.wish import File, Wish
 
 MACHINE = Machine(packages=("ipbx", "tcpdump"))
 WISH = Wish(
