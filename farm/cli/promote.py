@@ -6,6 +6,7 @@ import argparse
 
 from farm.cli.arguments import Subparsers, add_command, add_json, open_workshop
 from farm.cli.outcomes import say_outcome
+from farm.cli.terminal import say
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -27,9 +28,13 @@ def run(args: argparse.Namespace) -> int:
 
     :raises InputError: when farm.toml does not let TO take over from FROM.
     :raises PromotionRefused: when something has not passed.
+    :raises FarmError: when an image that farm.toml asks for cannot be made.
     """
     with open_workshop(args) as workshop:
         workshop.workspace.repository(args.source)
         outcome = workshop.promote(args.source, args.to)
         say_outcome(outcome, workshop=workshop, as_json=args.json)
+        made = workshop.follow_with_images(outcome)
+        if made and not args.json:
+            say(f"Its images are at {made.place}: {', '.join(made.files)}")
     return 0

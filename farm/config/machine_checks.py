@@ -32,7 +32,7 @@ def check_machine(document: Document, *, root: Path, state: Path) -> None:
     """
     table = document.machine
     if "machine" not in document.raw:
-        _check_gates(document)
+        _check_needs(document)
     if table is None:
         return
     _check_partitions(document, table)
@@ -53,8 +53,11 @@ def check_machine(document: Document, *, root: Path, state: Path) -> None:
             document.add(("machine", "folder"), problem)
 
 
-def _check_gates(document: Document) -> None:
+def _check_needs(document: Document) -> None:
     for name, repository in document.repositories.items():
+        if repository.images:
+            problem = "images are made of a machine, and there is no table [machine]"
+            document.add(("repository", name, "images"), problem)
         for position, gate in enumerate(repository.gates):
             if gate in _OF_MACHINES:
                 problem = f"{str(gate)!r} needs a machine, and there is no table [machine]"

@@ -35,7 +35,7 @@ _SPACE = "config.tar.gz"
 _TAIL = 30
 _LARGEST = 2**20
 _LIMITS = {
-    _FIRMWARE: timedelta(minutes=2),
+    _FIRMWARE: timedelta(minutes=2),  # by HTTP; over TFTP nothing tells when the kernel begins
     _KERNEL_BOOTS: timedelta(minutes=4),
     _STARTS: timedelta(minutes=3),
     "instsoft": timedelta(minutes=15),
@@ -161,6 +161,8 @@ class Fai:
 
     def limit(self, phase: str) -> timedelta:
         """Give how long a phase may take."""
+        if phase == _FIRMWARE and self._wish.machine.boot is not BootKind.IPXE:
+            return sum((_LIMITS[each] for each in (_FIRMWARE, _KERNEL_BOOTS)), timedelta())
         return _LIMITS.get(phase, _OTHER)
 
     def explain(self, course: Course, logs: Path) -> Trouble:

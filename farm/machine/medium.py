@@ -75,8 +75,8 @@ def make_iso(folder: Path, *, ground: Ground, layout: Layout, tell: Tell) -> Pat
     content = digest_of([(path.relative_to(folder).as_posix(), sha256_of(path)) for path in paths])
     recipe = Recipe(
         "medium", _PACKAGES,
-        f"grub-mkrescue --output={OUTPUT}/{_ISO} /farm/medium -- -volid {_LABEL}\n"
+        f"grub-mkrescue --output={OUTPUT}/{_ISO} /farm/source -- -volid {_LABEL}\n"
         f"chmod 644 {OUTPUT}/{_ISO}\n",
-        (_ISO,), binds=(Bind(folder, "/farm/medium"),), identity=content,
+        (_ISO,), binds=(Bind(folder, "/farm/source"),), identity=content,
     )  # fmt: skip
     return make(recipe, ground=ground, layout=layout, tell=tell)[_ISO]

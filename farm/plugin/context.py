@@ -290,6 +290,7 @@ class ReleaseRun:
 
         :raises PromotionRefused: when this run has released nothing, the repository was changed by
             somebody else since, or something has not passed.
+        :raises FarmError: when an image that farm.toml asks for cannot be made.
         """
         if not self.is_published:  # what was there before may be another release
             raise PromotionRefused(
@@ -297,7 +298,10 @@ class ReleaseRun:
                 hint="Release the whole of it, without a selection of checks, and promote again.",
             )
         released = str(read_json(self._outcome_path)["snapshot"])
-        return self.workshop.promote(self.repository, to, expected=released).sentence
+        outcome = self.workshop.promote(self.repository, to, expected=released)
+        images = self.workshop.follow_with_images(outcome)
+        more = f" Its images are at {images.place}." if images else ""
+        return outcome.sentence + more
 
     @property
     def _outcome_path(self) -> Path:

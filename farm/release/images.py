@@ -42,6 +42,7 @@ from farm.release import machine_checks as checks
 from farm.release.installs import Installed
 from farm.release.machines import Machines, Running
 from farm.release.wishes import Subject, image_wish, medium_wish
+from farm.repo.content import BINARY
 
 _FORMAT = 1  # raise it when images are made in another way
 _TURN = timedelta(hours=2)
@@ -126,6 +127,7 @@ class Images:
                 self._make_medium(subject, wish, parent, file)
             else:
                 self._install_disk(subject, wish, file)
+            file.chmod(0o444)  # published by a link: who runs it makes a copy, or a disk on top
             self._try(subject, image.format, file)
             write_json(made / _ABOUT, {
                 "snapshot": subject.candidate.snapshot.id, "target": str(subject.target),
@@ -165,8 +167,11 @@ class Images:
         self._tell("collecting packages for the medium")
         candidate = subject.candidate
         view = candidate.view(self._layout, archive=subject.archive, status=status)
-        own = {(each.name, each.version): each.file for each in candidate.snapshot.entries
-               if each.distribution == subject.target.distribution}  # fmt: skip
+        own = {
+            (each.name, each.version): each.file
+            for each in candidate.snapshot.entries
+            if each.kind == BINARY and each.distribution == subject.target.distribution
+        }
         foreign = folder / DISTRIBUTION
         foreign.mkdir()
         names = set()

@@ -117,7 +117,7 @@ def _find_chroots(ground: Ground) -> Iterator[Waste]:
 
 
 def _find_machines(ground: Ground) -> Iterator[Waste]:
-    """Find machines, and what they were installed with, that no release has used lately.
+    """Find machines, images, and what they were installed with, that nobody has used lately.
 
     A kept machine stands on the disk of the one that it is a clone of.
     """
@@ -125,6 +125,13 @@ def _find_machines(ground: Ground) -> Iterator[Waste]:
         for folder in _folders(ground.layout.installed):
             if folder.stat().st_mtime < ground.before:
                 yield Waste("installed machines", folder)
+        for folder in _folders(ground.layout.images):
+            if folder.stat().st_mtime < ground.before:
+                yield Waste("images of machines", folder)
+    published = {link.resolve() for link in ground.layout.published_images.glob("*")}
+    for folder in _folders(ground.layout.image_sets):
+        if folder not in published and folder.stat().st_mtime < ground.before:
+            yield Waste("images that were published", folder)
     for folder in _folders(ground.layout.installers):
         if folder.stat().st_mtime < ground.before:
             yield Waste("what machines are installed with", folder)

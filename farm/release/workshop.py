@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from farm.base.activity import Tell, tell_nobody
-from farm.base.errors import FarmFault, InputError, PromotionRefused
+from farm.base.errors import FarmError, FarmFault, InputError, PromotionRefused
 from farm.base.files import sweep, write_atomically
 from farm.build.builder import Builder, Ground
 from farm.build.chroots import Base, Chroots
@@ -402,6 +402,22 @@ class Workshop:
                     for target in targets or candidate.targets for kind in kinds]  # fmt: skip
             return publish(made, snapshot, workspace=self.workspace.name,
                            key=self.key(repository), layout=self.layout)  # fmt: skip
+
+    def follow_with_images(self, outcome: Outcome) -> ImageSet | None:
+        """Publish the images that farm.toml asks for, when a repository has changed.
+
+        :returns: None when it asks for none, or nothing has changed.
+        :raises FarmError: when one cannot be made; the repository keeps what it holds now.
+        """
+        kinds = self.workspace.repository(outcome.repository).images
+        if not kinds or not outcome.changed:
+            return None
+        try:
+            return self.publish_images(outcome.repository, kinds)
+        except FarmError as error:
+            error.hint = (f"{outcome.repository} holds {outcome.snapshot.id} already; its images "
+                          f"are the former ones. {error.hint}")  # fmt: skip
+            raise
 
     def howtos(self, units: Iterable[Unit]) -> tuple[HowtoFile, ...]:
         """Give every HOWTO file of some units, as it is now."""

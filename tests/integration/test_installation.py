@@ -14,15 +14,24 @@ from pathlib import Path
 
 import pytest
 
+from farm.base.activity import tell_nobody
 from farm.base.errors import FarmError, FarmFault, InstallFailed
+from farm.build.builder import Ground
+from farm.build.chroots import Base
+from farm.build.dependencies import Dependencies
 from farm.config.choices import Boot as BootKind
+from farm.config.choices import Firmware
 from farm.config.settings import Machine
 from farm.machine.domain import Accelerator, DirectKernel
+from farm.machine.grub import GRUB, NETWORK_GRUB
 from farm.machine.hypervisor import Hypervisor
 from farm.machine.installation import Site, install
 from farm.machine.installer import Boot, Course, Net, Trouble
 from farm.machine.network import USER
+from farm.machine.recipe import make
 from farm.machine.running import Box, describe_hardware, fill, new_name, sweep
+from farm.model.layout import Layout
+from farm.source.archive import Archive
 from tests.integration.test_hypervisor import Machine as Seen
 from tests.integration.test_hypervisor import direct as direct  # the kernel that counts
 
@@ -33,6 +42,8 @@ DOMAIN = "farm-test-installation"
 
 class Counting:
     """An installer that is done when its initrd was fetched and the machine has powered off."""
+
+    host = "10.0.2.2"
 
     def __init__(self, direct: DirectKernel) -> None:
         self.files = {"kernel": direct.kernel, "initrd": direct.initrd}
@@ -52,7 +63,7 @@ class Counting:
         return Boot(self.files, "kernel", "initrd", ("config", b"nothing"))
 
     def command_line(self, net: Net, *, static: bool) -> str:
-        assert net.url.startswith("http://10.0.2.2:")
+        assert net.url.startswith(f"http://{self.host}:")
         return self.words if static else f"{self.words} dhcp"
 
     def hear(self, line: str, course: Course) -> None:
@@ -92,6 +103,15 @@ def installer(direct: DirectKernel) -> Counting:
 
 
 @pytest.fixture
+def network_grub(farm_state: Path, host_archive: Archive, base_chroot: Base) -> Path:
+    """GRUB, as it is made for the network."""
+    layout = Layout(farm_state)
+    chosen = Dependencies(layout, archive=host_archive, base=base_chroot, tell=tell_nobody)
+    ground = Ground(base_chroot, chosen)
+    return make(NETWORK_GRUB, ground=ground, layout=layout, tell=tell_nobody)[GRUB]
+
+
+@pytest.fixture
 def begin(box: Box, hypervisor: Hypervisor) -> Callable[..., list[tuple[str, float]]]:
     """Install; meanwhile do something to the machine."""
 
@@ -100,7 +120,7 @@ def begin(box: Box, hypervisor: Hypervisor) -> Callable[..., list[tuple[str, flo
         meanwhile: Callable[[Seen], None] | None = None,
         machine: Machine = MACHINE,
     ) -> list[tuple[str, float]]:
-        spec = describe_hardware(box, MACHINE, Accelerator.TCG)
+        spec = describe_hardware(box, machine, Accelerator.TCG)
         site = Site(box, spec, USER, trees={}, cache_port=1)
         helper = threading.Thread(target=meanwhile or (lambda _: None), args=(Seen(spec),))
         helper.start()
@@ -135,6 +155,18 @@ def test_pxelinux_boots_over_tftp_what_ipxe_boots_over_http(
     with pytest.raises(InstallFailed, match="it got as far as network boot"):  # it tells no more
         begin(installer, power_off, replace(MACHINE, boot=BootKind.PXELINUX))
     assert "count 3." in box.console.read_text(errors="replace")
+
+
+def test_grub_boots_it_on_uefi(
+    begin: Begin, installer: Counting, box: Box, network_grub: Path
+) -> None:
+    installer.files[GRUB] = network_grub
+    machine = replace(MACHINE, boot=BootKind.GRUB, firmware=Firmware.UEFI)
+    installer.limits["network boot"] = 240 * SECOND
+    with pytest.raises(InstallFailed, match="it got as far as network boot"):  # it tells no more
+        begin(installer, power_off, machine)
+    assert "count 3." in box.console.read_text(errors="replace")
+    assert (box.folder / "uefi.fd").stat().st_size
 
 
 def test_a_machine_that_powers_off_without_being_done_is_not_installed(

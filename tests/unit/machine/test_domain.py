@@ -67,6 +67,28 @@ def test_a_comma_in_a_path_does_not_end_it() -> None:
     assert netdev == "user,id=net0,ipv6=off,tftp=/srv/x,,y,bootfile=a,,b"
 
 
+def test_a_network_can_look_like_another_one() -> None:
+    network = UserNetwork(like=("192.168.77.0/24", "192.168.77.1", "192.168.77.10"))
+    netdev = arguments(replace(EMULATED, network=network))[1]
+    like = "net=192.168.77.0/24,host=192.168.77.1,dhcpstart=192.168.77.10"
+    assert netdev == f"user,id=net0,ipv6=off,{like}"
+
+
+def test_without_a_network_there_is_no_card() -> None:
+    spec = replace(EMULATED, network=None, cdrom=Path("/m/install.iso"))
+    assert arguments(spec) == []
+    assert rendered(spec).find("devices/interface") is None
+
+
+def test_credentials_come_from_the_firmware_whatever_is_in_them() -> None:
+    spec = replace(EMULATED, credentials={"tmpfiles.extra": "f /a - - - - <&\n"})
+    assert [entry.text for entry in rendered(spec).iterfind("sysinfo/oemStrings/entry")] == [
+        "io.systemd.credential.binary:tmpfiles.extra=ZiAvYSAtIC0gLSAtIDwmCg=="
+    ]
+    assert rendered(spec).find("os/smbios[@mode='sysinfo']") is not None
+    assert rendered(EMULATED).find("sysinfo") is None
+
+
 def test_memory_comes_through_a_socket() -> None:
     assert arguments(replace(EMULATED, incoming=Path("/m/in")))[-2:] == ["-incoming", "unix:/m/in"]
 

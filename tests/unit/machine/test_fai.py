@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from farm.machine.fai import Fai
-from farm.machine.fai_hooks import LOGS
+from farm.machine.fai_hooks import INSTALLED, LOGS
 from farm.machine.installer import Course, Net
 from farm.machine.wish import Wish
 from tests.unit.machine.test_fai_space import WISH
@@ -66,6 +66,25 @@ def test_a_good_installation_ends_with_faiend(fai: Fai) -> None:
 ])  # fmt: skip
 def test_anything_else_is_not_finished(fai: Fai, lines: tuple[str, ...]) -> None:
     assert not heard(fai, *lines).finished
+
+
+def test_without_a_network_its_console_tells(fai: Fai) -> None:
+    course, phases = Course(), []
+    for line in ("Calling task_partition", "Partitioning", "Calling task_instsoft", INSTALLED):
+        fai.read(f"\x1b[0m{line}\r", course)
+        phases.append(course.phase)
+    assert phases == ["partition", "partition", "instsoft", "instsoft"]
+    assert course.finished
+
+
+def test_a_failure_on_the_console_names_the_task(fai: Fai, tmp_path: Path) -> None:
+    course = Course()
+    for line in ("Calling task_instsoft", "FAI-FATAL: task=instsoft code=471 ", INSTALLED):
+        fai.read(line, course)
+    assert not course.finished
+    assert fai.explain(course, tmp_path).brief == (
+        "FAI gave up in its task instsoft, with code 471"
+    )
 
 
 def test_packages_that_do_not_install_are_the_fault_of_the_release(

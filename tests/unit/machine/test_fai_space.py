@@ -80,3 +80,21 @@ def test_no_address_of_this_run_is_in_it_so_the_same_release_has_the_same_bytes(
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(first))) as tar:
         assert tar.getnames() == list(render_space(WISH))
         assert {member.mtime for member in tar} == {0}
+
+
+def test_an_image_keeps_nothing_of_how_it_was_made() -> None:
+    plain = render_space(WISH)
+    space = render_space(replace(WISH, stays={"a.sources": "Types: deb\n"}))
+    assert space["stays/a.sources"] == File(b"Types: deb\n")
+    tidy = space["scripts/LAST/90-tidy"].content.decode()
+    assert "rm -f $target/etc/apt/sources.list.d/*.sources" in tidy
+    assert "cp -- $FAI/stays/* $target/etc/apt/sources.list.d/" in tidy
+    assert "rm -f $target/etc/apt/sources" not in plain["scripts/LAST/90-tidy"].content.decode()
+
+
+def test_machines_of_an_image_make_a_host_key_each_and_those_of_checks_have_one() -> None:
+    own = render_space(WISH)["scripts/FARM/20-ssh"].content.decode()
+    later = render_space(replace(WISH, stays={}))["scripts/FARM/20-ssh"].content.decode()
+    assert "$ROOTCMD ssh-keygen" in own
+    assert "$ROOTCMD ssh-keygen" not in later
+    assert "ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key" in later
