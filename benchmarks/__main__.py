@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from benchmarks import (
     bench_enter,
     bench_leaf,
+    bench_machine,
     bench_noop,
     bench_release,
     bench_scheduler,
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[Shop], Iterator[Ratio]]] = {
     "leaf": bench_leaf.measure,
     "start": bench_start.measure,
     "enter": bench_enter.measure,
+    "machine": bench_machine.measure,
     "scheduler": _schedule,
 }
 

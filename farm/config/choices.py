@@ -39,6 +39,8 @@ class InstallerKind(StrEnum):
 
     FAI = "fai"
     """Fully Automatic Installation."""
+    DEBIAN_INSTALLER = "debian-installer"
+    """The distribution's own, with a preseed file."""
 
 
 class Firmware(StrEnum):

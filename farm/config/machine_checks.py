@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from farm.config.choices import Firmware, InstallerKind
 from farm.config.document import Document
 from farm.config.machine_tables import BOOTS, MachineTable
 from farm.model.gates import Gate
@@ -40,6 +41,8 @@ def check_machine(document: Document, *, root: Path, state: Path) -> None:
         known = " or ".join(f'"{each}"' for each in BOOTS[table.firmware])
         problem = f"a machine with '{table.firmware}' boots from the network by {known}"
         document.add(("machine", "boot"), problem)
+    if table.installer is InstallerKind.DEBIAN_INSTALLER:
+        _check_debian_installer(document, table)
     if table.page and "{version}" in table.page.text and not table.page.package:
         problem = "is missing; the text of the page names its {version}"
         document.add(("machine", "page", "package"), problem)
@@ -51,6 +54,16 @@ def check_machine(document: Document, *, root: Path, state: Path) -> None:
         problem = _look(table.folder, lambda name: _folder_problem(name, root=root, state=state))
         if problem:
             document.add(("machine", "folder"), problem)
+
+
+def _check_debian_installer(document: Document, table: MachineTable) -> None:
+    if table.firmware is Firmware.UEFI:
+        problem = "a machine with 'uefi' is installed by \"fai\" only"
+        document.add(("machine", "installer"), problem)
+    for name, repository in document.repositories.items():
+        if repository.images:
+            problem = 'images are made by "fai", and [machine] says another installer'
+            document.add(("repository", name, "images"), problem)
 
 
 def _check_needs(document: Document) -> None:

@@ -77,12 +77,25 @@ class Fai:
         self._layout = layout
         self._tell = tell
 
+    @staticmethod
+    def prepare(
+        machine: Machine, *, ground: Ground, archive: Archive, layout: Layout, tell: Tell
+    ) -> Mapping[str, Path]:
+        """Make FAI's system and the base file, or find them ready: files by path.
+
+        :raises FarmError: when one cannot be made.
+        """
+        made: dict[str, Path] = {}
+        for recipe in _recipes(machine, archive):
+            made |= make(recipe, ground=ground, layout=layout, tell=tell)
+        return made
+
     def identity(self) -> str:
         """Give the digest of all that decides what a machine becomes, beside its packages.
 
         Whoever signs them and wherever they come from, they are the same.
         """
-        wish = replace(self._wish, sources={}, keyrings={})
+        wish = replace(self._wish, sources={}, keyrings={}, archive="")
         space = hashlib.sha256(pack(render_space(wish))).hexdigest()
         return digest_of([space, *(recipe.digest for recipe in self._recipes)])
 
@@ -96,9 +109,9 @@ class Fai:
         :raises FarmError: when one cannot be made.
         """
         space = pack(render_space(self._wish))
-        files = make_files(self._wish.machine, ground=self._ground, archive=self._archive,
-                           layout=self._layout, tell=self._tell)  # fmt: skip
-        return Boot(files, KERNEL, INITRD, (_SPACE, space))
+        files = self.prepare(self._wish.machine, ground=self._ground, archive=self._archive,
+                             layout=self._layout, tell=self._tell)  # fmt: skip
+        return Boot(files, KERNEL, INITRD, {_SPACE: space})
 
     def command_line(self, net: Net, *, static: bool) -> str:
         """Give the kernel's command line: dracut.cmdline(7), and variables of FAI."""
@@ -184,19 +197,6 @@ class Fai:
     def description(self) -> str:
         """What it is, for reports."""
         return "FAI over PXE"
-
-
-def make_files(
-    machine: Machine, *, ground: Ground, archive: Archive, layout: Layout, tell: Tell
-) -> Mapping[str, Path]:
-    """Make FAI's system and the base file of machines, or find them ready: files by path.
-
-    :raises FarmError: when one cannot be made.
-    """
-    made: dict[str, Path] = {}
-    for recipe in _recipes(machine, archive):
-        made |= make(recipe, ground=ground, layout=layout, tell=tell)
-    return made
 
 
 def _recipes(machine: Machine, archive: Archive) -> tuple[Recipe, ...]:

@@ -116,8 +116,9 @@ def _bootable(
         yield replace(site.spec, cdrom=site.medium, network=None)
         return
     boot = installer.boot()
-    name, data = boot.configuration
-    (site.box.folder / name).write_bytes(data)
+    site.box.configuration.mkdir()
+    for name, data in boot.configuration.items():
+        (site.box.configuration / name).write_bytes(data)
     folder = site.box.folder / "tftp"
     with (
         _served(site, boot, installer, watch) as net,
@@ -128,11 +129,11 @@ def _bootable(
 
 @contextlib.contextmanager
 def _served(site: Site, boot: Boot, installer: Installer, watch: _Watch) -> Iterator[Net]:
-    name = boot.configuration[0]
+    configuration = {name: site.box.configuration / name for name in boot.configuration}
 
     def offer(served: Served) -> Offer:
         return Offer(
-            files={**boot.files, name: site.box.folder / name},
+            files={**boot.files, **configuration},
             texts={SCRIPT: ipxe_script(boot, installer, _net(served, site))},
             trees=site.trees, uploads=site.box.logs,
             heard=lambda line: installer.hear(line, watch.course),

@@ -46,13 +46,13 @@ class Boot:
 
     :param kernel: the path of the kernel among the files.
     :param initrd: the path of the initrd.
-    :param configuration: its path on the server, and what it is: kept with the receipt.
+    :param configuration: what the installer reads, by path: it says how the machine is installed.
     """
 
     files: Mapping[str, Path]
     kernel: str
     initrd: str
-    configuration: tuple[str, bytes]
+    configuration: Mapping[str, bytes]
 
 
 @dataclass

@@ -82,6 +82,11 @@ class Box:
         return self.folder / "logs"
 
     @property
+    def configuration(self) -> Path:
+        """What its installer has read."""
+        return self.folder / "configuration"
+
+    @property
     def pictures(self) -> Path:
         """Screenshots."""
         return self.folder / "pictures"

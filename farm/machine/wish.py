@@ -28,6 +28,8 @@ class Wish:
         file name; :data:`SERVER` stands for this host's server.
     :param keyrings: by file name in /usr/share/keyrings.
     :param authorized_keys: who may come in as root, sshd(8).
+    :param distribution: the code name of what is installed.
+    :param archive: the address of its archive.
     :param site: the workspace's own files and scripts, by path below its folder.
     :param stays: the sources of apt that an image has in the end, by file name; None for a machine
         of the farm's own, which keeps those that it was installed with.
@@ -39,4 +41,6 @@ class Wish:
     keyrings: Mapping[str, bytes]
     authorized_keys: tuple[str, ...]
     site: Mapping[str, File]
+    distribution: str = ""
+    archive: str = ""
     stays: Mapping[str, str] | None = None

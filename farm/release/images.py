@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.base.activity import Tell
+from farm.base.errors import InputError
 from farm.base.files import (
     digest_of,
     link_or_copy,
@@ -26,7 +27,7 @@ from farm.base.files import (
     write_json,
 )
 from farm.base.run import run
-from farm.config.choices import ImageFormat
+from farm.config.choices import ImageFormat, InstallerKind
 from farm.config.settings import Machine
 from farm.machine.base_file import STATUS
 from farm.machine.browser import look_at
@@ -97,10 +98,16 @@ class Images:
         """Give the image of a snapshot, making it unless that was done before.
 
         :param url: where users find the repository, if that is known.
+        :raises InputError: when farm.toml names another installer than FAI.
         :raises InstallFailed: when it cannot be installed, or does not boot.
         :raises AuditFailed: when what boots is not as it should be.
         :raises FarmFault: because of the farm or its host.
         """
+        if self._machine.installer is not InstallerKind.FAI:
+            raise InputError(
+                f"Images are made by FAI, and farm.toml says {self._machine.installer}.",
+                hint='Write [machine] installer = "fai".',
+            )
         wish = image_wish(self._installs.wish(subject), subject, url=url)
         installer = self._installs.installer(subject, wish)
         key = digest_of([

@@ -23,11 +23,10 @@ from farm.build.builder import Ground
 from farm.config.settings import Machine, Workspace
 from farm.machine.acceleration import Acceleration, find_acceleration
 from farm.machine.domain import LibvirtNetwork, render_domain
-from farm.machine.fai import Fai, make_files
-from farm.machine.fai_root import KERNEL
 from farm.machine.hypervisor import Hypervisor
 from farm.machine.installation import Site, console_tail, install, take_picture
 from farm.machine.installer import Installer
+from farm.machine.installers import INSTALLERS
 from farm.machine.netboot import turn
 from farm.machine.network import USER, Wire, find_address, find_network
 from farm.machine.running import MAC, Box, describe_hardware, ssh_key_of
@@ -118,8 +117,9 @@ class Installs:
 
     def prepare(self, ground: Ground, archive: Archive) -> None:
         """Make what the installer boots, which needs no candidate, or find it ready."""
-        make_files(self.machine, ground=ground, archive=archive, layout=self._layout,
-                   tell=self._tell)  # fmt: skip
+        kind = INSTALLERS[self.machine.installer]
+        kind.prepare(self.machine, ground=ground, archive=archive, layout=self._layout,
+                           tell=self._tell)  # fmt: skip
 
     def find(self, subject: Subject) -> Installed | None:
         """Give the machine of a candidate if it was installed before."""
@@ -169,8 +169,9 @@ class Installs:
         :param wish: what it shall be, if not the machine of checks.
         """
         wish = wish or self.wish(subject)
-        return Fai(wish, ground=subject.ground, archive=subject.archive, layout=self._layout,
-                   tell=self._tell)  # fmt: skip
+        kind = INSTALLERS[self.machine.installer]
+        return kind(wish, ground=subject.ground, archive=subject.archive, layout=self._layout,
+                    tell=self._tell)  # fmt: skip
 
     @cached_property
     def ssh_key(self) -> Path:
@@ -191,8 +192,8 @@ class Installs:
 
     def acceleration(self, subject: Subject) -> Acceleration:
         """Say how machines run on this host."""
-        kernel = self.installer(subject).boot().files[KERNEL]
-        return find_acceleration(kernel, memory=self._layout.cache)
+        boot = self.installer(subject).boot()
+        return find_acceleration(boot.files[boot.kernel], memory=self._layout.cache)
 
     @property
     def _wire(self) -> Wire:
@@ -273,10 +274,10 @@ class Installs:
             made = parent / "made"
             made.mkdir()
             self._hypervisor.save_memory(box.record.domain, made / STATE, timeout=_MEMORY)
-            for name in (DISK, "console.log", "status", "config.tar.gz", VARIABLES):
+            for name in (DISK, "console.log", "status", VARIABLES):
                 if (box.folder / name).exists():
                     (box.folder / name).rename(made / name)
-            for name in ("logs", "pictures"):
+            for name in ("configuration", "logs", "pictures"):
                 (box.folder / name).rename(made / name)
             pictures = sorted((made / "pictures").glob("*.png"), key=lambda p: p.stat().st_mtime)
             write_json(made / "about.json", {

@@ -47,6 +47,7 @@ def wish_of(workspace: str, machine: Machine, subject: Subject, *, key: str) -> 
         keyrings={_keyring(candidate): candidate.keyring.read_bytes(),
                   _ARCHIVE_KEYRING: subject.archive.mirror.keyring.read_bytes()},
         authorized_keys=(key, *others), site=site_files(machine),
+        distribution=subject.target.distribution, archive=subject.archive.mirror.suites[0].uri,
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ class Counting:
         return "counting"
 
     def boot(self) -> Boot:
-        return Boot(self.files, "kernel", "initrd", ("config", b"nothing"))
+        return Boot(self.files, "kernel", "initrd", {"config": b"nothing"})
 
     def command_line(self, net: Net, *, static: bool) -> str:
         assert net.url.startswith(f"http://{self.host}:")

@@ -60,6 +60,8 @@ def test_partitions_and_page_are_tables_of_their_own(accept: Accept) -> None:
          'network by "grub".'),
         ('boot = "grub"', "machine.boot: a machine with 'bios' boots from the network by "
          '"ipxe" or "pxelinux".'),
+        ('installer = "debian-installer"\nfirmware = "uefi"', "machine.installer: a machine with "
+         "'uefi' is installed by \"fai\" only."),
         ('network = "bridge"', "machine.network: 'bridge' is no network for machines: it is "
          "'user', or 'libvirt:NAME'."),
         ('listen = ["80"]',

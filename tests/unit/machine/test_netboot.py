@@ -50,7 +50,7 @@ def boot(tmp_path: Path) -> Boot:
     files = {name: tmp_path / name for name in ("vmlinuz", "initrd.img", GRUB)}
     for name, path in files.items():
         path.write_text(f"this is {name}")
-    return Boot(files, "vmlinuz", "initrd.img", ("config", b""))
+    return Boot(files, "vmlinuz", "initrd.img", {})
 
 
 def test_every_way_tells_the_kernel_the_same_but_where_its_address_is_from(boot: Boot) -> None:

@@ -1,0 +1,75 @@
+"""What debian-installer is told: it follows from farm.toml alone."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from farm.base.run import run
+from farm.config.settings import Partition
+from farm.machine.preseed import armor, pack_site, render_preseed, render_scripts
+from farm.machine.wish import File
+from farm.repo.signing import dearmor
+from tests.unit.machine.test_fai_space import MACHINE
+from tests.unit.machine.test_fai_space import WISH as PLAIN
+
+TOOL = timedelta(seconds=10)
+GOLDEN = Path(__file__).parent / "golden"
+WISH = replace(PLAIN, distribution="bookworm", archive="http://archive.example.org/debian")
+
+
+def answer(text: str, question: str) -> str:
+    (line,) = (line for line in text.splitlines() if f" {question} " in line)
+    return line.split(" ", 3)[3]
+
+
+def test_all_answers() -> None:
+    machine = replace(MACHINE, partitions=(
+        Partition("/", (2**30, None)), Partition("/srv", (2**29, 2**30)),
+        Partition("swap", (2**28, 2**28)),
+    ))  # fmt: skip
+    assert render_preseed(replace(WISH, machine=machine)) == (GOLDEN / "preseed.cfg").read_text()
+
+
+def test_the_distribution_comes_from_its_archive_wherever_that_is() -> None:
+    text = render_preseed(replace(WISH, archive="https://mirror.example.org:8080/a/b"))
+    assert answer(text, "mirror/protocol") == "https"
+    assert answer(text, "mirror/https/hostname") == "mirror.example.org:8080"
+    assert answer(text, "mirror/https/directory") == "/a/b"
+
+
+def test_one_partition_takes_the_whole_disk() -> None:
+    recipe = answer(render_preseed(WISH), "partman-auto/expert_recipe")
+    assert recipe.startswith("farm :: 1024 2024 1000000000 ext4 $primary{ } $bootable{ } ")
+    assert recipe.endswith(" mountpoint{ / } .")
+
+
+def test_no_address_of_this_run_is_in_it() -> None:
+    texts = [render_preseed(WISH), *render_scripts().values()]
+    assert not any("10.0.2.2" in text for text in texts)
+
+
+@pytest.mark.parametrize("name", sorted(render_scripts()))
+def test_the_scripts_are_scripts(name: str) -> None:
+    assert run(["/bin/sh", "-n"], input=render_scripts()[name], timeout=TOOL).stderr == ""
+
+
+def test_what_is_put_in_at_the_end() -> None:
+    site = {"files/etc/motd": File(b"hello"), "scripts/10-x": File(b"#!/bin/sh\n")}
+    wish = replace(WISH, site=site)
+    assert pack_site(wish) == pack_site(wish)
+    with tarfile.open(fileobj=io.BytesIO(pack_site(wish))) as tar:
+        modes = {member.name: member.mode for member in tar}
+    assert modes == {
+        "authorized_keys": 0o644, "files/etc/motd": 0o644, "keyrings/ipbx-rc-keyring.gpg": 0o644,
+        "scripts/10-x": 0o755, "sources/1-candidate.sources": 0o644,
+    }  # fmt: skip
+
+
+def test_a_keyring_can_be_read_as_text() -> None:
+    assert dearmor(armor(b"\x99\x01" * 100).encode()) == b"\x99\x01" * 100
