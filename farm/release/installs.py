@@ -84,6 +84,21 @@ class Installed:
         return None if wire == USER else (wire.subnet, wire.host, self.about["address"])
 
 
+def configurations(layout: Layout, candidate: str) -> dict[str, Path]:
+    """Give what the latest machines of a candidate were installed by, files by name.
+
+    :param candidate: its digest.
+    """
+    found: dict[str, Path] = {}
+    for folder in sorted(layout.installed.glob("*/"), key=lambda path: path.stat().st_mtime):
+        about = folder / "about.json"
+        if about.exists() and read_json(about)["candidate"] == candidate:
+            target = read_json(about)["target"]
+            for path in sorted((folder / "configuration").glob("*")):
+                found[f"machine-{target}-{path.name}"] = path
+    return found
+
+
 class Installs:
     """Installs machines, and finds those that were installed before.
 

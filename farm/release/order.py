@@ -85,6 +85,7 @@ class Order:
     :param key: gives the repository's key; asked for only when the gates have opened.
     :param howtos: every HOWTO file that the workspace has for what the content was built from.
     :param inputs: see :attr:`farm.release.gates.Plan.inputs`.
+    :param attachments: what is kept beside the receipt, by name: how machines were installed.
     :param oldest: verdicts from before this time have expired; None lets them live for ever.
     :param expected_previous: the id of what the repository must still hold, empty for nothing;
         None for whatever it holds.
@@ -97,6 +98,7 @@ class Order:
     kind: Kind = Kind.PROMOTE
     howtos: Sequence[HowtoFile] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
+    attachments: Mapping[str, Path] = field(default_factory=dict)
     oldest: datetime | None = None
     expected_previous: str | None = None
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from farm.base.errors import AuditFailed, FarmFault, PromotionRefused
-from farm.base.files import locked, write_atomically
+from farm.base.files import locked, sha256_of, write_atomically
 from farm.release.conditions import check_order, check_previous, claims_of
 from farm.release.judgement import GateReport
 from farm.release.order import Desk, Order, Outcome, plan_of
@@ -147,8 +147,11 @@ def _publish(
         targets=tuple(str(target) for target in plan_of(order).targets),
         inputs=tuple(_inputs(order)),
         gates={gate: gate_of(report.passed) for gate, report in reports.items()},
+        attachments={name: sha256_of(path) for name, path in order.attachments.items()},
     )  # fmt: skip
     receipt = _write_receipt(made, predicate, files=files, key=key, receipts=desk.receipts)
+    for name, path in order.attachments.items():
+        write_atomically(receipt.parent / name, path.read_bytes())
     desk.step("receipt")
     publication = Publication(
         order.repository, made.id, made.digest, desk.who, str(receipt), order.kind,

@@ -36,6 +36,7 @@ from farm.release.gates import HowtoFile, Unit
 from farm.release.image_sets import ImageSet, publish
 from farm.release.images import Images
 from farm.release.inputs import check_inputs
+from farm.release.installs import configurations
 from farm.release.machines import Machines
 from farm.release.order import Desk, Order, Outcome
 from farm.release.presence import Presence
@@ -328,7 +329,9 @@ class Workshop:
             [str(gate) for gate in self.workspace.repository(repository).gates],
             lambda: self.key(repository), kind, howtos, {}, expected_previous=expected_previous,
         )  # fmt: skip
-        return replace(order, inputs=self.inputs(repository, order.content.digest))
+        digest = order.content.digest
+        return replace(order, inputs=self.inputs(repository, digest),
+                       attachments=configurations(self.layout, digest))  # fmt: skip
 
     def inputs(self, repository: str, candidate: str) -> dict[str, str]:
         """Give what verdicts on a candidate must have been found with, by gate and check.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from farm.config.settings import Machine, Page
 from farm.machine.running import Box, Record, is_named, kept
+from farm.model.layout import Layout
+from farm.release.installs import configurations
 from farm.release.wishes import hostname_of, site_files, tcp_ports
 
 
@@ -55,3 +59,19 @@ def test_a_machine_is_meant_by_its_target_or_by_what_was_tried_on_it(tmp_path: P
     assert is_named(box, "sipsak@bookworm-amd64")
     assert not is_named(box, "machine@trixie-amd64")
     assert not is_named(box, "libre@bookworm-amd64")
+
+
+def test_what_the_latest_machine_of_a_candidate_was_installed_by(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    for name, candidate, text, age in (("a", "c1", "old", 9), ("b", "c1", "new", 1),
+                                       ("c", "c2", "other", 0)):  # fmt: skip
+        folder = layout.installed / name
+        (folder / "configuration").mkdir(parents=True)
+        (folder / "configuration/config.tar.gz").write_text(text)
+        about = {"candidate": candidate, "target": "bookworm-amd64"}
+        (folder / "about.json").write_text(json.dumps(about))
+        os.utime(folder, (1000 - age, 1000 - age))
+    found = configurations(layout, "c1")
+    assert {name: path.read_text() for name, path in found.items()} == {
+        "machine-bookworm-amd64-config.tar.gz": "new"
+    }

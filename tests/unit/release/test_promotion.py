@@ -197,6 +197,21 @@ def test_the_receipt_says_what_was_checked_and_lies_beside_the_indexes(bench: Be
     assert said.inputs[0].key == order.content.builds[0].key
 
 
+def test_how_machines_were_installed_is_kept_beside_the_receipt(
+    bench: Bench, tmp_path: Path
+) -> None:
+    space = tmp_path / "config.tar.gz"
+    space.write_text("a configuration space")
+    order = dataclasses.replace(bench.order(), attachments={"machine-config.tar.gz": space})
+    bench.pass_all(order)
+    receipt = promote(order, desk=bench.desk).receipt
+    kept = receipt.parent / "machine-config.tar.gz"
+    assert kept.read_text() == "a configuration space"
+    assert read_receipt(receipt.read_bytes()).predicate.attachments == {
+        kept.name: hashlib.sha256(kept.read_bytes()).hexdigest()
+    }
+
+
 def test_a_second_identical_promotion_says_that_nothing_is_to_do(bench: Bench) -> None:
     first = bench.publish("1.0")
     again = promote(bench.order("1.0"), desk=bench.desk)
