@@ -12,7 +12,7 @@ from farm.build.failures import Failure
 from farm.cli.arguments import Subparsers, add_command, add_json, open_workshop
 from farm.cli.terminal import heading, say, say_json, say_table, show_duration, show_time
 from farm.config.settings import Workspace
-from farm.release.overview import GateState, Overview, RepositoryState, look_over
+from farm.release.overview import GateState, KeptMachine, Overview, RepositoryState, look_over
 from farm.release.survey import Row, State
 from farm.report.activity import Running
 
@@ -28,8 +28,8 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers, "status", brief="what the repositories hold, and how every package stands",
         description="Show what every repository holds and which of its gates are open, how "
         "every package stands on every target, the environments of failed builds, "
-        "and runs that go on now. Asks nothing of the network: packages of the "
-        "distribution are seen as its archive was when it was last read.",
+        "machines on which something failed, and runs that go on now. Asks nothing of the "
+        "network: packages of the distribution are seen as its archive was last read.",
         example="farm status\nfarm status --json | jq '.packages[] | select(.state != \"built\")'",
     )  # fmt: skip
     add_json(parser)
@@ -60,6 +60,11 @@ def _say(workspace: Workspace, overview: Overview) -> None:
         say("")
         heading("kept environments of failed builds")
         say_table(map(_failure_line, overview.failures))
+        say("  farm shell NAME enters one, farm gc --failed NAME releases it.")
+    if overview.machines:
+        say("")
+        heading("kept machines")
+        say_table(map(_machine_line, overview.machines))
         say("  farm shell NAME enters one, farm gc --failed NAME releases it.")
     for running in overview.runs:
         say("")
@@ -107,6 +112,10 @@ def _failure_line(failure: Failure) -> tuple[str, ...]:
     return (failure.name, show_time(datetime.fromisoformat(failure.when)), failure.reason)
 
 
+def _machine_line(machine: KeptMachine) -> tuple[str, ...]:
+    return (machine.name, show_time(datetime.fromisoformat(machine.when)), machine.why)
+
+
 def _say_running(running: Running) -> None:
     heading(f"a run is going on for {show_duration(running.seconds)}: {running.name}")
     say(*(f"  {doing}" for doing in running.doings))
@@ -131,5 +140,6 @@ def _as_json(workspace: Workspace, overview: Overview) -> dict[str, Any]:
              "environment": each.environment, "key": each.key}
             for each in overview.failures
         ],
+        "machines": [asdict(each) for each in overview.machines],
         "runs": [asdict(each) for each in overview.runs],
     }  # fmt: skip

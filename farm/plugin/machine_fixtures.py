@@ -21,7 +21,7 @@ from farm.release.upgrade import Upgrade
 from farm.release.wishes import Subject
 from farm.repo.state import Snapshot
 
-PICTURE, NOTE = "picture", "note"
+PICTURE, NOTE, PHASE = "picture", "note", "phase"
 """Names of properties of items that reports show."""
 
 _DISPLAY = timedelta(minutes=1)
@@ -85,7 +85,11 @@ class ReleasedMachine:
 
     def install(self) -> Installed:
         """Install it from nothing, over the network, and boot it from its disk."""
-        installed = self._machines.installs.ensure(self._subject)
+        before = self._machines.installs.find(self._subject)
+        installed = before or self._machines.installs.ensure(self._subject)
+        if not before:
+            phases = [f"{name}|{seconds:.1f}" for name, seconds in installed.about["phases"]]
+            self.item.user_properties += [(PHASE, phase) for phase in phases]
         for path in installed.pictures:
             self.item.user_properties.append((PICTURE, f"{path}|{path.stem}"))
         self._note(str(installed.about["acceleration"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ import pytest
 
 from farm.base.errors import FarmError
 from farm.base.files import write_atomically
+from farm.build.failures import Failures
 from farm.model.verdict import State
 from farm.plugin.context import ReleaseRun
 from farm.plugin.items import GATE, STATE, SUBJECT
-from farm.plugin.machine_fixtures import NOTE, PICTURE
+from farm.plugin.machine_fixtures import NOTE, PHASE, PICTURE
 from farm.plugin.verdicts import RECORDED
-from farm.report.page import BLOCKED, Changed, Report, Shown, render_page
+from farm.release.overview import kept_machines
+from farm.report.page import BLOCKED, Changed, Kept, Report, Shown, render_page
 
 _MOST_OF_A_LOG = 2**21
 _LINES = 40
@@ -74,7 +76,7 @@ class Reporter:
                 more = f" ({len(red)} items have not passed)" if len(red) > 1 else ""
                 verdict = f"{verdict.rstrip('.')}: {red[0].reason}{more}"
             title = f"{self._run.workspace.name}: {self._run.repository}"
-            page = Report(title, good, verdict, facts, items, self._changes())
+            page = Report(title, good, verdict, facts, items, tuple(self._kept()), self._changes())
             write_atomically(self.path, render_page(page))
         except (OSError, FarmError) as error:
             return f"The report could not be written: {error}"
@@ -94,6 +96,7 @@ class Reporter:
             log=self._log(str(known.get("log", "")), subject) if red else "",
             enter=_enter(gate, subject) if red else "",
             notes=tuple(str(value) for name, value in item.properties if name == NOTE),
+            phases=tuple(_phases(item.properties)),
             pictures=tuple(self._pictures(item.properties)),
         )  # fmt: skip
 
@@ -121,6 +124,14 @@ class Reporter:
                 found.append((name, caption or Path(source).stem))
         return found
 
+    def _kept(self) -> Iterator[Kept]:
+        """Give what is kept of this run and of others: builds, then machines."""
+        layout = self._run.workshop.layout
+        for failure in Failures(layout).all():
+            yield Kept(failure.name, failure.reason)
+        for machine in kept_machines(layout):
+            yield Kept(machine.name, machine.why)
+
     def _changes(self) -> tuple[Changed, ...] | None:
         """Compare what was released with what users have, or had before it."""
         workshop, repository = self._run.workshop, self._run.repository
@@ -134,6 +145,12 @@ class Reporter:
             Changed(name, before.get(name, ""), after.get(name, ""))
             for name in names if before.get(name) != after.get(name)
         )  # fmt: skip
+
+
+def _phases(properties: Iterable[tuple[str, object]]) -> Iterator[tuple[str, float]]:
+    for value in (str(value) for name, value in properties if name == PHASE):
+        phase, _, seconds = value.rpartition("|")
+        yield phase, float(seconds)
 
 
 def _versions(snapshot: Any) -> Mapping[str, str]:

@@ -10,7 +10,9 @@ from datetime import datetime
 from farm.base.errors import FarmError
 from farm.build.failures import Failure, Failures
 from farm.config.settings import Repository
+from farm.machine.running import kept
 from farm.model.artifact import Build
+from farm.model.layout import Layout
 from farm.release.conditions import judge_order
 from farm.release.gates import Unit
 from farm.release.judgement import GateReport
@@ -70,12 +72,38 @@ class RepositoryState:
 
 
 @dataclass(frozen=True)
+class KeptMachine:
+    """A machine that is kept because something failed on it.
+
+    :param name: for ``farm shell`` and ``farm gc --failed``.
+    :param why: one sentence.
+    :param when: since when: ISO 8601, UTC.
+    :param console: the log of its serial line.
+    """
+
+    name: str
+    why: str
+    when: str
+    console: str
+
+
+def kept_machines(layout: Layout) -> tuple[KeptMachine, ...]:
+    """Give the machines that are kept, the latest last."""
+    return tuple(
+        KeptMachine(box.record.subject.partition(" ")[0], box.record.why, box.record.when,
+                    str(box.console))
+        for box in kept(layout.machines)
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Overview:
     """All of it."""
 
     repositories: tuple[RepositoryState, ...]
     packages: tuple[Row, ...]
     failures: tuple[Failure, ...]
+    machines: tuple[KeptMachine, ...]
     runs: tuple[Running, ...]
 
 
@@ -84,7 +112,7 @@ def look_over(workshop: Workshop) -> Overview:
     failures = sorted(Failures(workshop.layout).all(), key=lambda each: each.when)
     return Overview(
         tuple(_repositories(workshop)), tuple(survey(workshop).values()), tuple(failures),
-        tuple(find_running(workshop.layout.runs, now=time.time())),
+        kept_machines(workshop.layout), tuple(find_running(workshop.layout.runs, now=time.time())),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ and asks for nothing from elsewhere but pictures and logs in folders beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ class Shown:
     :param worker: who tried it.
     :param start: in seconds since 1970.
     :param log: a path below the page, or nothing.
+    :param phases: parts of the time, with their seconds, from its start on.
     :param pictures: paths below the page, each with a caption.
     """
 
@@ -51,6 +52,7 @@ class Shown:
     log: str = ""
     enter: str = ""
     notes: tuple[str, ...] = ()
+    phases: tuple[tuple[str, float], ...] = ()
     pictures: tuple[tuple[str, str], ...] = ()
 
 
@@ -64,12 +66,24 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """An environment that stays as it was when something failed in it.
+
+    :param name: for ``farm shell`` and ``farm gc --failed``.
+    """
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Report:
     """All that the page says.
 
     :param good: whether the run was green, and nothing was refused.
     :param verdict: one sentence.
     :param facts: names and values, such as what a repository holds now.
+    :param kept: environments that wait for somebody to look at them.
     :param changes: against what users have; None when they have nothing.
     """
 
@@ -78,6 +92,7 @@ class Report:
     verdict: str
     facts: tuple[tuple[str, str], ...]
     items: tuple[Shown, ...]
+    kept: tuple[Kept, ...] = ()
     changes: tuple[Changed, ...] | None = None
     when: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -92,7 +107,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Bar:
-    """One item in the timeline, in the units of its picture."""
+    """One item in the timeline, or a phase of one, in the units of its picture."""
 
     x: float
     y: float
@@ -174,13 +189,30 @@ def timeline(items: Iterable[Shown]) -> Timeline | None:
         )
         for item in tried
     )  # fmt: skip
+    phases = tuple(
+        Bar(
+            round(_LEFT + (item.start + since - begin) * scale, 1), rows[item.worker] + 3.0,
+            round(max(1.0, seconds * scale), 1), f"phase-{number % 2}",
+            f"{item.name}: {name}, {seconds:.0f} s",
+        )
+        for item in tried
+        for number, (name, since, seconds) in enumerate(_since(item.phases))
+    )  # fmt: skip
     ticks = tuple(
         (round(_LEFT + length * part / _TICKS * scale, 1), _clock(length * part / _TICKS))
         for part in range(_TICKS)
     )
     height = _TOP + len(workers) * _ROW + 4
     named = tuple((name, row + _ROW // 2 + 4) for name, row in rows.items())
-    return Timeline(height, named, bars, ticks)
+    return Timeline(height, named, bars + phases, ticks)
+
+
+def _since(phases: Iterable[tuple[str, float]]) -> Iterator[tuple[str, float, float]]:
+    """Give with each phase how many seconds the ones before it took."""
+    since = 0.0
+    for name, seconds in phases:
+        yield name, since, seconds
+        since += seconds
 
 
 def _clock(seconds: float) -> str:

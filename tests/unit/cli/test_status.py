@@ -8,6 +8,7 @@ import pytest
 
 from farm.base.errors import InputError
 from farm.base.files import Lock
+from farm.machine.running import Box, Record
 from tests.unit.cli.conftest import Command
 from tests.unit.cli.sample import Sample
 
@@ -121,3 +122,26 @@ def test_a_run_that_goes_on_is_shown(command: Command, sample: Sample) -> None:
     assert "gw0: build[web@bookworm-amd64]: compiling" in command("status").out
     alive.release()
     assert "compiling" not in command("status").out
+
+
+def test_a_machine_that_is_kept_comes_with_the_way_in(command: Command, sample: Sample) -> None:
+    box = Box(sample.root / ".farm/machines/farm-1-bookworm-amd64-a")
+    box.folder.mkdir(parents=True)
+    box.write(
+        Record(
+            box.folder.name,
+            "machine@bookworm-amd64",
+            "/nowhere",
+            {"22": 2222},
+            "run",
+            "The page / answers with status 500.",
+            "2026-01-02T03:04:05+00:00",
+        )
+    )
+    answer = command("status")
+    assert "kept machines" in answer.out
+    assert "machine@bookworm-amd64" in answer.out
+    assert "The page / answers with status 500." in answer.out
+    assert "farm shell NAME enters one" in answer.out
+    (machine,) = command("status", "--json").json["machines"]
+    assert (machine["name"], machine["console"]) == ("machine@bookworm-amd64", str(box.console))

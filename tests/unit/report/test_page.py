@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from farm.model.verdict import State
-from farm.report.page import BLOCKED, Changed, Report, Shown, matrix, render_page, timeline
+from farm.report.page import BLOCKED, Changed, Kept, Report, Shown, matrix, render_page, timeline
 
 GOOD = Shown("test_build[a@t]", "build", "a@t", State.PASSED, worker="gw0", start=100.0,
              seconds=5.0)  # fmt: skip
@@ -95,6 +95,25 @@ def test_the_timeline_has_a_row_a_worker_and_leaves_out_what_was_not_tried() -> 
     first, second = found.bars
     assert (first.x, second.x + second.width) == (60.0, 1000.0)
     assert timeline([shown(State.PASSED, recorded=True)]) is None
+
+
+def test_phases_lie_one_after_the_other_inside_of_their_item() -> None:
+    phases = (("partition", 2.0), ("instsoft", 6.0))
+    found = timeline([shown(State.PASSED, worker="gw0", start=100.0, seconds=10.0, phases=phases)])
+    assert found
+    whole, first, second = found.bars
+    assert (first.title, second.title) == (
+        "build/passed: partition, 2 s", "build/passed: instsoft, 6 s",
+    )  # fmt: skip
+    assert first.x == whole.x
+    assert second.x == first.x + first.width
+    assert second.x + second.width < whole.x + whole.width
+
+
+def test_what_is_kept_comes_with_the_way_in_and_the_way_out() -> None:
+    told = text_of(page(GOOD, kept=(Kept("machine@t", "The page answers with status 500."),)))
+    assert "farm shell machine@t farm gc --failed machine@t The page answers with" in told
+    assert "What waits to be looked at" not in text_of(page(GOOD))
 
 
 def test_what_a_package_says_is_text() -> None:
