@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import PurePath
 
 from sybil import Document, Region
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
@@ -20,6 +21,9 @@ from farm.model.durations import parse_duration
 from farm.model.names import check_package
 from farm.model.transcript import Step, parse_transcript
 
+ON_MACHINE = "_on_machine"
+"""Ends the name of a file whose HOWTO is tried on machines only: no package's name has ``_``."""
+
 TIMEOUT = timedelta(seconds=60)
 """How long a command of a HOWTO may take, unless the HOWTO says otherwise."""
 
@@ -27,6 +31,11 @@ _COMMENT = re.compile(r"^[ \t]*<!--(?P<comment>.*?)-->", re.MULTILINE | re.DOTAL
 _SETTING = re.compile(r"\s*farm(?:\s*:|\s+(?=\w+\s*=))(?P<setting>.*)", re.DOTALL)
 _CONSOLE = re.compile(r"^[ \t]*(?:(?:[>*+-]|\d+[.)])[ \t]*)*(?:`{3,}|~{3,})[ \t]*console\b", re.M)
 _FENCES = RawFencedCodeBlockLexer(re.compile(r"[ \t]*(?P<language>[^\s`]*)[^\n]*(?:\n|\Z)"))
+
+
+def needs_machine(path: PurePath) -> bool:
+    """Say whether a HOWTO is tried on machines only, which have systemd."""
+    return path.stem.endswith(ON_MACHINE)
 
 
 @dataclass(frozen=True)

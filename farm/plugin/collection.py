@@ -11,10 +11,11 @@ import pytest
 from farm.base.errors import InputError
 from farm.base.files import write_json
 from farm.config.settings import Workspace
+from farm.model.howto import needs_machine
 from farm.plugin import howto_fixtures
 from farm.plugin.context import CONTEXT, WORKSPACE, ReleaseRun
 from farm.plugin.items import Try, facts_of, howto_package, make_schedule
-from farm.plugin.prose import collect_prose
+from farm.plugin.prose import collect_prose, prose_package
 from farm.plugin.scheduler import order_items
 from farm.plugin.verdicts import VERDICTS
 from farm.release.gates import ASKED_FOR, INSTALL, Unit
@@ -37,15 +38,18 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.parent != workspace.root / "howtos":
         return None
     run = parent.config.stash.get(CONTEXT, None)
-    places = [str(each) for each in _tries(workspace, run, file_path.stem)]
+    places = [str(each) for each in _tries(workspace, run, prose_package(file_path), file_path)]
     return collect_prose(file_path, parent, places) if places else None
 
 
-def _tries(workspace: Workspace, run: ReleaseRun | None, package_name: str) -> list[Try]:
-    """Give where the HOWTO of a package is tried: in chroots, and on machines if any are made."""
+def _tries(
+    workspace: Workspace, run: ReleaseRun | None, package_name: str, path: Path
+) -> list[Try]:
+    """Give where a HOWTO is tried: in chroots, and on machines if any are made."""
     units = [unit for unit in _units(workspace, run) if unit.package == package_name]
-    machines = [True] if INSTALL in _gates(workspace, run) else []
-    return [Try(unit, on_machine=each) for each in (False, *machines) for unit in units]
+    places = [] if needs_machine(path) else [False]
+    places += [True] if INSTALL in _gates(workspace, run) else []
+    return [Try(unit, on_machine=each) for each in places for unit in units]
 
 
 def _gates(workspace: Workspace, run: ReleaseRun | None) -> set[str]:
@@ -79,7 +83,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "released_target": targets,
         "machine": targets,
         "release": [run.repository if run else "no release"],
-        _TRIAL: _tries(workspace, run, about) if about else [],
+        _TRIAL: _tries(workspace, run, about, metafunc.definition.path) if about else [],
     }
     wanted = _wanted(metafunc, values)
     problem = _howto_problem(metafunc, wanted) if about in workspace.packages else ""

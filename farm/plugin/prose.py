@@ -20,7 +20,7 @@ from farm.base.errors import CommandTimeout, FarmError, InputError, ProductFailu
 from farm.base.printable import printable
 from farm.base.run import Result
 from farm.model.expectation import difference
-from farm.model.howto import Howto, parse_howto
+from farm.model.howto import ON_MACHINE, Howto, parse_howto
 from farm.model.names import check_package
 from farm.model.transcript import Step
 from farm.place.protocol import Place
@@ -65,7 +65,7 @@ class HowtoFailure(ProductFailure):
 def collect_prose(
     file_path: Path, parent: pytest.Collector, targets: Sequence[str]
 ) -> pytest.Collector | None:
-    """Collect ``howtos/PACKAGE.md`` for ``pytest_collect_file``.
+    """Collect ``howtos/PACKAGE.md``, or that for machines, for ``pytest_collect_file``.
 
     :param targets: in the same order in every xdist worker.
     :returns: None for every other file, such as ``howtos/README.md``.
@@ -73,10 +73,15 @@ def collect_prose(
     if file_path.suffix != ".md" or file_path.parent.name != "howtos":
         return None
     try:
-        check_package(file_path.stem)
+        check_package(prose_package(file_path))
     except InputError:
         return None
     return ProseFile.from_parent(parent, path=file_path, targets=tuple(targets))
+
+
+def prose_package(path: Path) -> str:
+    """Give the package that a HOWTO in prose is about."""
+    return path.stem.removesuffix(ON_MACHINE)
 
 
 class ProseFile(pytest.File):
@@ -111,7 +116,7 @@ class ProseItem(pytest.Item):
 
     def __init__(self, *, howto: Howto, target: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.farm_package = self.path.stem
+        self.farm_package = prose_package(self.path)
         self.farm_target = target
         self.farm_source = self.path
         self._howto = howto

@@ -16,6 +16,7 @@ from farm.base.files import digest_of, sha256_of, temporary
 from farm.base.run import run
 from farm.build.aptview import AptView
 from farm.model.artifact import BinaryPackage, Build
+from farm.model.howto import ON_MACHINE, needs_machine
 from farm.model.target import Target
 from farm.release.candidate import Candidate
 from farm.release.gates import HowtoFile, Unit
@@ -209,12 +210,12 @@ _FAIL_ON = {"error": "error", "warning": "error,warning", "info": "error,warning
 
 
 def check_howto(package: str, *, folder: Path) -> None:
-    """Look whether a package has a HOWTO.
+    """Look whether a package has a HOWTO that is tried in a chroot.
 
     :param folder: the workspace's ``howtos``.
-    :raises AuditFailed: when it has none.
+    :raises AuditFailed: when it has none, or only such that need a machine.
     """
-    if not find_howtos(package, folder=folder):
+    if all(needs_machine(path) for path in find_howtos(package, folder=folder)):
         raise AuditFailed(
             f"{package} has no HOWTO, so nobody knows how to see that it works.",
             hint=f"Write howtos/{package}.md or howtos/{package}/test_{package}.py; "
@@ -223,9 +224,10 @@ def check_howto(package: str, *, folder: Path) -> None:
 
 
 def find_howtos(package: str, *, folder: Path) -> list[Path]:
-    """Give the HOWTO files of a package: ``NAME.md`` and ``NAME/test_*.py``."""
-    prose = folder / f"{package}.md"
-    return [*([prose] if prose.is_file() else []), *sorted((folder / package).glob("test_*.py"))]
+    """Give the HOWTO files of a package: ``NAME.md``, ``NAME/test_*.py``, and for machines."""
+    prose = [folder / f"{package}{ending}.md" for ending in ("", ON_MACHINE)]
+    python = sorted((folder / package).glob("test_*.py"))
+    return [*(path for path in prose if path.is_file()), *python]
 
 
 def howto_files(unit: Unit, root: Path) -> list[HowtoFile]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from farm.base.errors import FarmFault, InputError
+from farm.model.howto import needs_machine
 from farm.model.target import Target
 from farm.model.verdict import item_id
 from farm.report.ledger import Ledger
@@ -71,6 +73,11 @@ class HowtoFile:
         """The name under which the ledger keeps its complete list of items."""
         return f"{self.path}[{self.unit}]"
 
+    @property
+    def needs_machine(self) -> bool:
+        """Whether it is tried on machines only."""
+        return needs_machine(PurePosixPath(self.path))
+
     def inputs(self, gate: str, others: Mapping[str, str]) -> str:
         """Give the inputs of verdicts on its items: on a machine, what that is counts too.
 
@@ -102,9 +109,13 @@ class Plan:
         """The targets of all units, each once."""
         return tuple(sorted({unit.target for unit in self.units}))
 
-    def howtos_of(self, unit: Unit) -> list[HowtoFile]:
-        """Give the HOWTO files of one unit."""
-        return sorted(howto for howto in self.howtos if howto.unit == unit)
+    def howtos_of(self, unit: Unit, *, machines: bool = False) -> list[HowtoFile]:
+        """Give the HOWTO files of one unit.
+
+        :param machines: whether those are meant, too, that are tried on machines only.
+        """
+        own = sorted(howto for howto in self.howtos if howto.unit == unit)
+        return own if machines else [howto for howto in own if not howto.needs_machine]
 
 
 @dataclass(frozen=True)
@@ -198,7 +209,7 @@ def _check(gate: str, check: str, plan: Plan, subject: Unit | Target) -> Require
 def _howto_items(gate: str, plan: Plan, expectations: Expectations) -> list[Requirement]:
     requirements = []
     for unit in sorted(plan.units):
-        howtos = plan.howtos_of(unit)
+        howtos = plan.howtos_of(unit, machines=gate == INSTALL)
         if not howtos:
             item = item_id(gate, f"howtos/{unit.package}", subject=str(unit))
             requirements.append(Requirement(gate, item, plan.candidate, problem=_no_howto(unit)))
@@ -229,7 +240,8 @@ def _items_of(
 
 def _no_howto(unit: Unit) -> str:
     name = unit.package
-    return f"{name} has no HOWTO: neither howtos/{name}.md nor howtos/{name}/test_*.py"
+    return (f"{name} has no HOWTO for a chroot: neither howtos/{name}.md nor "
+            f"howtos/{name}/test_*.py")  # fmt: skip
 
 
 # A gate is one line here: its name, and what lists its items.

@@ -63,6 +63,30 @@ def test_howtos_are_items_of_each_target_of_their_package(pytester: pytest.Pytes
     ]
 
 
+MACHINE = '[machine]\npackages = ["libre"]\n'
+
+
+@pytest.mark.parametrize(("gate", "expected"), [
+    ("install", [
+        "howtos/libre/test_service_on_machine.py::test_runs[bookworm-amd64:machine]",
+        "howtos/libre/test_service_on_machine.py::test_runs[bookworm-arm64:machine]",
+        "howtos/sipsak.md::howto[bookworm-amd64:machine]",
+        "howtos/sipsak.md::howto[bookworm-amd64]",
+        "howtos/sipsak_on_machine.md::howto[bookworm-amd64:machine]",
+    ]),
+    ("howto", ["howtos/sipsak.md::howto[bookworm-amd64]"]),
+])  # fmt: skip
+def test_a_howto_for_machines_is_tried_nowhere_else(
+    root: Path, pytester: pytest.Pytester, gate: str, expected: list[str]
+) -> None:
+    write(root / "farm.toml", FARM_TOML.replace('"howto"]', f'"{gate}"]') + MACHINE)
+    write(root / "howtos/sipsak_on_machine.md", "```console\n# systemctl\n```\n")
+    write(root / "howtos/libre/test_service_on_machine.py", "def test_runs(host): pass\n")
+    found = collect(pytester, "howtos", "--release", "rc")
+    ours = [name for name in found if "sipsak" in name or "on_machine" in name]
+    assert sorted(ours) == expected
+
+
 @pytest.mark.usefixtures("root")
 def test_only_the_packages_that_are_asked_for(pytester: pytest.Pytester) -> None:
     found = collect(pytester, "--release", "rc", "--package", "sipsak", "--package", "sipsak")

@@ -115,3 +115,15 @@ def test_where_the_workspace_lies_does_not_count(root: Path) -> None:
     before = digests(root)
     moved = root.rename(root.with_name("moved"))
     assert digests(moved) == before
+
+
+def test_a_howto_for_machines_is_found_and_is_not_enough(tmp_path: Path) -> None:
+    folder = tmp_path / "howtos"
+    write(folder / "libre_on_machine.md", "# systemctl")
+    write(folder / "libre/test_service_on_machine.py", "def test(): pass")
+    names = [path.name for path in find_howtos("libre", folder=folder)]
+    assert names == ["libre_on_machine.md", "test_service_on_machine.py"]
+    with pytest.raises(AuditFailed, match="libre has no HOWTO"):
+        check_howto("libre", folder=folder)
+    write(folder / "libre.md", "$ libre --version")
+    check_howto("libre", folder=folder)

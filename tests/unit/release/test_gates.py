@@ -89,10 +89,25 @@ def test_the_howto_gate_requires_every_item_of_every_file() -> None:
 
 
 def test_a_package_without_howto_shuts_both_gates() -> None:
-    said = "sipsak has no HOWTO: neither howtos/sipsak.md nor howtos/sipsak/test_*.py"
+    said = ("sipsak has no HOWTO for a chroot: neither howtos/sipsak.md nor "
+            "howtos/sipsak/test_*.py")  # fmt: skip
     for gate in ("repository", "howto"):
         found = required_items(gate, plan=plan(SIPSAK, howtos=()), expectations={})
         assert [r.problem for r in found if r.problem] == [said]
+
+
+def test_a_howto_for_machines_is_asked_for_on_machines_and_is_not_enough_alone() -> None:
+    service = HowtoFile(SIPSAK, "howtos/sipsak_on_machine.md", "d2")
+    known = {
+        ("howto", PROSE.source): ["howto/a"], ("install", PROSE.source): ["install/a"],
+        ("install", service.source): ["install/service"],
+    }  # fmt: skip
+    both = plan(SIPSAK, howtos=(PROSE, service))
+    assert [r.item for r in required_items("howto", plan=both, expectations=known)] == ["howto/a"]
+    on_machine = [r.item for r in required_items("install", plan=both, expectations=known)]
+    assert on_machine[-2:] == ["install/a", "install/service"]
+    alone = required_items("howto", plan=plan(SIPSAK, howtos=(service,)), expectations=known)
+    assert next(r.problem for r in alone).startswith("sipsak has no HOWTO for a chroot")
 
 
 def test_the_howto_of_another_target_is_not_enough() -> None:
