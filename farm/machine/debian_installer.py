@@ -106,11 +106,20 @@ class DebianInstaller:
         return Boot(files, _KERNEL, _INITRD, configuration)
 
     def command_line(self, net: Net, *, static: bool) -> str:
-        """Give the kernel's command line: Installation Guide, 5.3; it asks DHCP itself."""
+        """Give the kernel's command line: Installation Guide, 5.3.
+
+        Where iPXE has got a script from the network, DHCP is not asked again: the installer would
+        take the address of that script for the one of its answers.
+        """
+        given = [
+            "netcfg/disable_autoconfig=true", "netcfg/get_ipaddress=${net0/ip}",
+            "netcfg/get_netmask=${net0/netmask}", "netcfg/get_gateway=${net0/gateway}",
+            f"netcfg/get_nameservers={net.name_server}", "netcfg/confirm_static=true",
+        ]  # fmt: skip
         words = [
             f"initrd={_INITRD}", "auto=true", "priority=critical", "DEBIAN_FRONTEND=text",
             f"url={net.url}/{preseed.PRESEED}", f"hostname={self._wish.hostname}", "domain=",
-            "interface=auto", "netcfg/dhcp_timeout=60", f"FARM_MONITOR={net.monitor_port}",
+            "interface=auto", *(given if static else []), f"FARM_MONITOR={net.monitor_port}",
             f"FARM_PROXY={net.apt_proxy}", "mitigations=off", "console=tty0",
             "console=ttyS0,115200",
         ]  # fmt: skip

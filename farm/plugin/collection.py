@@ -14,11 +14,11 @@ from farm.config.settings import Workspace
 from farm.model.howto import needs_machine
 from farm.plugin import howto_fixtures
 from farm.plugin.context import CONTEXT, WORKSPACE, ReleaseRun
-from farm.plugin.items import Try, facts_of, howto_package, make_schedule
+from farm.plugin.items import Try, Where, facts_of, howto_package, make_schedule
 from farm.plugin.prose import collect_prose, prose_package
 from farm.plugin.scheduler import order_items
 from farm.plugin.verdicts import VERDICTS
-from farm.release.gates import ASKED_FOR, INSTALL, Unit
+from farm.release.gates import ASKED_FOR, INSTALL, UPGRADE, Unit
 
 _TRIAL = "farm_trial"
 _CHECKS = pytest.StashKey[dict[str, str]]()
@@ -45,11 +45,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def _tries(
     workspace: Workspace, run: ReleaseRun | None, package_name: str, path: Path
 ) -> list[Try]:
-    """Give where a HOWTO is tried: in chroots, and on machines if any are made."""
+    """Give where a HOWTO is tried: in chroots, and on machines if any are made or upgraded."""
     units = [unit for unit in _units(workspace, run) if unit.package == package_name]
-    places = [] if needs_machine(path) else [False]
-    places += [True] if INSTALL in _gates(workspace, run) else []
-    return [Try(unit, on_machine=each) for each in places for unit in units]
+    gates = _gates(workspace, run)
+    places = [] if needs_machine(path) else [Where.CHROOT]
+    places += [Where.MACHINE] if INSTALL in gates else []
+    places += [Where.UPGRADED] if UPGRADE in gates and run and run.upgrades else []
+    return [Try(unit, where) for where in places for unit in units]
 
 
 def _gates(workspace: Workspace, run: ReleaseRun | None) -> set[str]:

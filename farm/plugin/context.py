@@ -156,6 +156,12 @@ class ReleaseRun:
         """Whether everything is released, so that nothing else stays in the repository."""
         return not self.options.packages and not self.options.targets
 
+    @cached_property
+    def upgrades(self) -> bool:
+        """Whether users have, or had, anything that the candidate is an upgrade of."""
+        digest = self.find_candidate_digest() if self.is_prepared else ""
+        return self.workshop.former(self.repository, digest) is not None
+
     @property
     def is_prepared(self) -> bool:
         """Whether the plan is known: not while pytest only collects."""

@@ -9,7 +9,7 @@ import pytest
 from farm.model.artifact import Build
 from farm.model.target import Target
 from farm.plugin.context import CONTEXT, ReleaseRun
-from farm.plugin.machine_fixtures import NOTE
+from farm.plugin.items import NOTE
 from farm.release import checks
 from farm.release.candidate import Candidate
 from farm.release.chroot import Installation

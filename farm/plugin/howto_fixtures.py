@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,10 +15,12 @@ from typing import Any
 import pytest
 
 from farm.plugin.context import ReleaseRun
-from farm.plugin.items import Try
+from farm.plugin.items import Try, Where
+from farm.plugin.machine_fixtures import upgrade_of
 from farm.plugin.testinfra_host import host_in
 from farm.release.chroot import Installation
 from farm.release.machine_trial import try_on_machine
+from farm.release.machines import Running
 from farm.release.trial import Trial, try_package
 
 _COMMAND = timedelta(minutes=5)
@@ -40,18 +43,27 @@ def register(folder: pytest.Directory) -> None:
 
 @contextlib.contextmanager
 def open_trial(run: ReleaseRun, where: Try, extra: Sequence[str]) -> Iterator[Trial]:
-    """Give a fresh chroot, or a machine, in which a unit is installed from the candidate."""
+    """Give a fresh chroot, or a machine, on which a unit is installed from the candidate."""
     workshop, unit = run.workshop, where.unit
     candidate = run.candidate_with(unit)
     archive, base = workshop.archive(unit.target), workshop.base(unit.target)
     what = Installation(candidate, unit, archive, base, tuple(sorted(set(extra))))
-    if where.on_machine:
-        subject = workshop.subject(run.whole_candidate(), unit.target)
-        context = try_on_machine(workshop.machines, workshop.layout, subject, what)
-    else:
+    if where.where is Where.CHROOT:
         context = try_package(workshop.layout, what, tell=workshop.tell)
+    else:
+        context = try_on_machine(_machine(run, where), workshop.layout, what)
     with context as trial:
         yield trial
+
+
+def _machine(run: ReleaseRun, where: Try) -> AbstractContextManager[Running]:
+    subject = run.workshop.subject(run.whole_candidate(), where.unit.target)
+    if where.where is Where.MACHINE:
+        return run.workshop.machines.clone(subject, purpose=f"{where.unit} on a machine")
+    upgrade = upgrade_of(run, where.unit.target)
+    if upgrade is None:
+        pytest.skip("users have exactly this, and had nothing before")
+    return upgrade.upgraded(purpose=f"{where.unit} on an upgraded machine")
 
 
 def farm_trial(release_run: ReleaseRun, request: pytest.FixtureRequest) -> Iterator[Trial]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from farm.release.gates import ALONE, CARRIED, HOWTO, INSTALL, UPGRADE, Unit
 BUILD = "build"
 GATE, SUBJECT, STATE = "gate", "subject", "state"
 """Properties of items: what they belong to, and how they ended, in the words of the ledger."""
-MACHINE = ":machine"
-"""Behind the target, where a HOWTO is tried on a machine."""
+PICTURE, NOTE, PHASE = "picture", "note", "phase"
+"""Properties of items that reports show."""
 # What takes minutes when nobody knows yet how many.
 _MACHINE_SECONDS = {"install/installer": 90.0, "install/installs": 180.0, "upgrade/former": 180.0,
                     "upgrade/upgrades": 90.0, "upgrade/back": 60.0}  # fmt: skip
@@ -27,15 +28,36 @@ _RELEASE = "release"
 _ABOUT = ("job", "released", "released_target", "machine", "farm_trial")
 
 
+class Where(StrEnum):
+    """Where a HOWTO is tried: what stands behind the target in the names of items."""
+
+    CHROOT = ""
+    MACHINE = ":machine"
+    """On one that was just installed."""
+    UPGRADED = ":upgraded"
+    """On one that had what users have before."""
+
+    @property
+    def gate(self) -> str:
+        """The gate that asks for it."""
+        return {Where.CHROOT: HOWTO, Where.MACHINE: INSTALL, Where.UPGRADED: UPGRADE}[self]
+
+
 @dataclass(frozen=True, order=True)
 class Try:
-    """Where a HOWTO is tried: in a chroot of the unit's target, or on a machine of it."""
+    """A HOWTO of a unit, tried somewhere."""
 
     unit: Unit
-    on_machine: bool = False
+    where: Where = Where.CHROOT
 
     def __str__(self) -> str:
-        return f"{self.unit.target}{MACHINE if self.on_machine else ''}"
+        return f"{self.unit.target}{self.where}"
+
+    @staticmethod
+    def parse(package: str, text: str) -> Try:
+        """Read what stands in the name of an item."""
+        target, colon, where = text.partition(":")
+        return Try(Unit(package, Target.parse(target)), Where(f"{colon}{where}"))
 
 
 @dataclass(frozen=True)
@@ -70,16 +92,13 @@ def about(facts: Facts) -> list[tuple[str, object]]:
 def facts_of(item: pytest.Item, root: Path) -> Facts | None:
     """Give what the farm knows of an item; None for an item of no gate."""
     if isinstance(item, ProseItem):
-        target, machine, _ = item.farm_target.partition(MACHINE)
-        unit = Unit(item.farm_package, Target.parse(target))
-        gate = INSTALL if machine else HOWTO
-        return Facts(gate, f"{_below(item.path, root)}::howto", unit)
+        tried = Try.parse(item.farm_package, item.farm_target)
+        return Facts(tried.where.gate, f"{_below(item.path, root)}::howto", tried.unit)
     subject = _subject(item)
     if subject is None:
         return None
     if howto_package(item.path, root):
-        gate = INSTALL if _is_on_machine(item) else HOWTO
-        return Facts(gate, f"{_below(item.path, root)}::{_within_file(item)}", subject)
+        return Facts(_gate(item), f"{_below(item.path, root)}::{_within_file(item)}", subject)
     mark = item.get_closest_marker("farm_gate")
     if mark is None or not mark.args:
         return None
@@ -101,10 +120,10 @@ def _subject(item: pytest.Item) -> Unit | Target | None:
     return None
 
 
-def _is_on_machine(item: pytest.Item) -> bool:
+def _gate(item: pytest.Item) -> str:
     callspec = getattr(item, "callspec", None)
     value = callspec.params.get("farm_trial") if callspec else None
-    return isinstance(value, Try) and value.on_machine
+    return value.where.gate if isinstance(value, Try) else HOWTO
 
 
 def _below(path: Path, root: Path) -> str:
@@ -176,6 +195,8 @@ def _around_machine(
         return [machine], (*everything, installer)
     if facts.name == "upgrade/former":
         return [former], (installer,)
+    if facts.name == "upgrade/upgrades":
+        return [f"upgraded:{target}"], (machine, former)
     if facts.gate == UPGRADE:
-        return [], (machine, former)
+        return [], (f"upgraded:{target}",)
     return [], (machine,)

@@ -14,6 +14,7 @@ from farm.config.settings import Machine
 from farm.machine.browser import look_at
 from farm.model.target import Target
 from farm.plugin.context import ReleaseRun
+from farm.plugin.items import NOTE, PHASE, PICTURE
 from farm.release import machine_checks as checks
 from farm.release.installs import Installed
 from farm.release.machines import Machines, Running
@@ -21,11 +22,30 @@ from farm.release.upgrade import Upgrade
 from farm.release.wishes import Subject
 from farm.repo.state import Snapshot
 
-PICTURE, NOTE, PHASE = "picture", "note", "phase"
-"""Names of properties of items that reports show."""
-
 _DISPLAY = timedelta(minutes=1)
 _FIRST = "first release: users have nothing that could be upgraded"
+
+
+def upgrade_of(run: ReleaseRun, target: Target) -> Upgrade | None:
+    """Give the upgrade of what users have to the candidate, if they have had anything else."""
+    former = _former(run, target)
+    if former is None:
+        return None
+    workshop = run.workshop
+    subject = workshop.subject(run.whole_candidate(), target)
+    return Upgrade(workshop.machines, workshop.layout, former, subject)
+
+
+def _former(run: ReleaseRun, target: Target) -> Subject | None:
+    snapshot = run.workshop.former(run.repository, run.whole_candidate().digest)
+    return _offered(run, snapshot, target)
+
+
+def _offered(run: ReleaseRun, snapshot: Snapshot | None, target: Target) -> Subject | None:
+    if snapshot is None:
+        return None
+    candidate = run.workshop.offered(snapshot)
+    return run.workshop.subject(candidate, target) if target in candidate.targets else None
 
 
 @dataclass(frozen=True)
@@ -53,17 +73,7 @@ class ReleasedMachine:
 
     @cached_property
     def _former(self) -> Subject | None:
-        """What is upgraded from, if users have had anything but the candidate."""
-        digest = self.run.whole_candidate().digest
-        return self._offered(self.run.workshop.former(self.run.repository, digest))
-
-    def _offered(self, snapshot: Snapshot | None) -> Subject | None:
-        if snapshot is None:
-            return None
-        workshop = self.run.workshop
-        candidate = workshop.offered(snapshot)
-        known = self.target in candidate.targets
-        return workshop.subject(candidate, self.target) if known else None
+        return _former(self.run, self.target)
 
     def _note(self, text: str) -> None:
         if text:
@@ -150,7 +160,8 @@ class ReleasedMachine:
 
     def install_former(self) -> None:
         """Install what users have, in the same way; there need not be a candidate yet."""
-        held = self._offered(self.run.workshop.held_by_users(self.run.repository))
+        snapshot = self.run.workshop.held_by_users(self.run.repository)
+        held = _offered(self.run, snapshot, self.target)
         if held is None:
             self._note(_FIRST)
             return
@@ -159,25 +170,26 @@ class ReleasedMachine:
 
     @property
     def _upgrade(self) -> Upgrade | None:
-        if self._former is None:
+        upgrade = upgrade_of(self.run, self.target)
+        if upgrade is None:
             self._note(_FIRST)
-            return None
-        return Upgrade(self._machines, self.run.workshop.layout, self._former, self._subject)
+        return upgrade
 
     def check_upgrade(self) -> None:
         """See that what users have becomes what a fresh machine is, and nothing is lost."""
         upgrade = self._upgrade
         if upgrade:
-            with upgrade.upgraded() as (running, before):
-                self._note(upgrade.check(running, before))
+            upgrade.ensure()
+            with upgrade.upgraded() as running:
+                self._note(upgrade.check(running))
 
     def check_back(self) -> None:
         """See that there is a way back, and forward again."""
         upgrade = self._upgrade
         if upgrade:
             upgrade.check_snapshot()
-            with upgrade.upgraded() as (running, before):
-                self._note(upgrade.back_and_forth(running, before))
+            with upgrade.upgraded() as running:
+                self._note(upgrade.back_and_forth(running))
 
 
 @pytest.fixture

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from farm.model.target import Target
 from farm.plugin.context import ReleaseRun
 from farm.plugin.howto_fixtures import open_trial
-from farm.plugin.items import MACHINE, Try
+from farm.plugin.items import Try
 from farm.plugin.prose import HowtoPlace, HowtoPlaces
-from farm.release.gates import Unit
 
 
 def make_places(run: ReleaseRun) -> HowtoPlaces:
@@ -18,9 +16,7 @@ def make_places(run: ReleaseRun) -> HowtoPlaces:
 
     @contextlib.contextmanager
     def place(package: str, target: str, extra: Sequence[str]) -> Iterator[HowtoPlace]:
-        name, machine, _ = target.partition(MACHINE)
-        unit = Unit(package, Target.parse(name))
-        with open_trial(run, Try(unit, on_machine=bool(machine)), extra) as trial:
+        with open_trial(run, Try.parse(package, target), extra) as trial:
             yield HowtoPlace(trial.place, trial.version, trial.upstream_version, trial.user)
 
     return place

@@ -17,8 +17,7 @@ from farm.base.files import write_atomically
 from farm.build.failures import Failures
 from farm.model.verdict import State
 from farm.plugin.context import ReleaseRun
-from farm.plugin.items import GATE, STATE, SUBJECT
-from farm.plugin.machine_fixtures import NOTE, PHASE, PICTURE
+from farm.plugin.items import GATE, NOTE, PHASE, PICTURE, STATE, SUBJECT
 from farm.plugin.verdicts import RECORDED
 from farm.release.overview import kept_machines
 from farm.report.page import BLOCKED, Changed, Kept, Report, Shown, render_page

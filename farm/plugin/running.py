@@ -8,10 +8,11 @@ from collections.abc import Generator
 from typing import Literal
 
 import pytest
+from _pytest.runner import runtestprotocol  # what plugins that try again use; no public name
 
-from farm.base.errors import Blocked, FarmError
+from farm.base.errors import Blocked, FarmError, FarmFault
 from farm.plugin.context import CONTEXT, WORKSPACE, ReleaseRun
-from farm.plugin.items import STATE, Facts, about, facts_of
+from farm.plugin.items import NOTE, STATE, Facts, about, facts_of
 from farm.plugin.verdicts import RECORDED, VERDICTS, Verdicts, state_of
 
 _ERROR = pytest.StashKey["BaseException | None"]()
@@ -29,7 +30,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     run.activity.item = item.name
     if not _recall(item, run, verdicts, facts):
         _begin(verdicts, facts)
-        return None
+        _try(item, nextitem)
+        return True
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for when in ("setup", "call"):
         item.ihook.pytest_runtest_logreport(report=_passed(item, when=when))
@@ -37,6 +39,23 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     run.activity.rest()
     return True
+
+
+def _try(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Try an item as pytest does; and once more, when it ends by a fault of the farm or its host.
+
+    Nothing that says something of the release is ever tried again.
+    """
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    fault = item.stash.get(_ERROR, None)
+    if isinstance(fault, FarmFault):
+        item.stash[_ERROR] = None
+        item.user_properties[:] = [(NOTE, f"tried twice; the first time: {fault.brief}")]
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
 
 def _recall(item: pytest.Item, run: ReleaseRun, verdicts: Verdicts, facts: Facts) -> bool:

@@ -37,6 +37,9 @@ _PER_TARGET = {
     UPGRADE: ("upgrades", "back"),
 }  # fmt: skip
 
+# The check whose inputs decide about HOWTOs that are tried on machines, too.
+_DECIDING = {INSTALL: f"{INSTALL}/installs", UPGRADE: f"{UPGRADE}/upgrades"}
+
 ALONE = frozenset({"build/build", "repository/lint"})
 """Checks that look at a build and nothing else: they need no candidate."""
 
@@ -83,7 +86,7 @@ class HowtoFile:
 
         :param others: see :attr:`Plan.inputs`.
         """
-        return self.digest + others.get(f"{gate}/installs", "")
+        return self.digest + others.get(_DECIDING.get(gate, ""), "")
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Plan:
     :param howtos: every HOWTO file that the workspace has for the units.
     :param inputs: for ``GATE/CHECK``, the inputs that its verdicts must have been found with,
         such as the digest of a policy; a check that is not named accepts any.
+    :param upgrades: whether users have had anything that it is an upgrade of.
     """
 
     candidate: str
@@ -103,6 +107,7 @@ class Plan:
     keys: Mapping[Unit, str]
     howtos: tuple[HowtoFile, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
+    upgrades: bool = False
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -141,8 +146,8 @@ Expectations = Mapping[tuple[str, str], Sequence[str]]
 ASKED_FOR = (LIFECYCLE, INSTALL, UPGRADE)
 """The gates whose checks are tried only where a repository asks for them: they take their time."""
 
-TRYING = (HOWTO, INSTALL)
-"""The gates in which HOWTOs are tried: in chroots, and on a machine."""
+TRYING = (HOWTO, INSTALL, UPGRADE)
+"""The gates in which HOWTOs are tried: in chroots, on a machine, and on an upgraded one."""
 
 
 def known_gates() -> list[str]:
@@ -209,7 +214,7 @@ def _check(gate: str, check: str, plan: Plan, subject: Unit | Target) -> Require
 def _howto_items(gate: str, plan: Plan, expectations: Expectations) -> list[Requirement]:
     requirements = []
     for unit in sorted(plan.units):
-        howtos = plan.howtos_of(unit, machines=gate == INSTALL)
+        howtos = plan.howtos_of(unit, machines=gate != HOWTO)
         if not howtos:
             item = item_id(gate, f"howtos/{unit.package}", subject=str(unit))
             requirements.append(Requirement(gate, item, plan.candidate, problem=_no_howto(unit)))
@@ -221,6 +226,11 @@ def _howto_items(gate: str, plan: Plan, expectations: Expectations) -> list[Requ
 
 def _install_items(gate: str, plan: Plan, expectations: Expectations) -> list[Requirement]:
     return [*_checks(gate, plan, expectations), *_howto_items(gate, plan, expectations)]
+
+
+def _upgrade_items(gate: str, plan: Plan, expectations: Expectations) -> list[Requirement]:
+    howtos = _howto_items(gate, plan, expectations) if plan.upgrades else []
+    return [*_checks(gate, plan, expectations), *howtos]
 
 
 def _items_of(
@@ -251,5 +261,5 @@ _GATES: dict[str, Callable[[str, Plan, Expectations], list[Requirement]]] = {
     LIFECYCLE: _checks,
     HOWTO: _howto_items,
     INSTALL: _install_items,
-    UPGRADE: _checks,
+    UPGRADE: _upgrade_items,
 }

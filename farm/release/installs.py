@@ -34,6 +34,7 @@ from farm.machine.wish import Wish
 from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.place.guest import Guest
+from farm.release.attempts import Attempts
 from farm.release.boxes import Boxes
 from farm.release.wishes import Subject, machine_identity, wish_of
 from farm.source.archive import Archive
@@ -102,18 +103,20 @@ def configurations(layout: Layout, candidate: str) -> dict[str, Path]:
 class Installs:
     """Installs machines, and finds those that were installed before.
 
+    :param attempts: what has failed in this run.
     :param cache: gives the port of the cache for the distribution's archive at an address of
         this host, while it is in use.
     """
 
     def __init__(
         self, workspace: Workspace, layout: Layout, *, hypervisor: Hypervisor, boxes: Boxes,
-        tell: Tell, cache: Callable[[str], AbstractContextManager[int]],
+        attempts: Attempts, tell: Tell, cache: Callable[[str], AbstractContextManager[int]],
     ) -> None:  # fmt: skip
         self._workspace = workspace
         self._layout = layout
         self._hypervisor = hypervisor
         self._boxes = boxes
+        self._attempts = attempts
         self._tell = tell
         self._cache = cache
 
@@ -147,6 +150,8 @@ class Installs:
     def ensure(self, subject: Subject) -> Installed:
         """Give the machine of a candidate, installing it unless that was done before.
 
+        What has failed in this run fails again at once; a fault is worth a second try.
+
         :raises InstallFailed: when it does not install or boot, because of the release.
         :raises FarmFault: because of the farm or its host.
         """
@@ -159,7 +164,8 @@ class Installs:
         with locked(lock, timeout=_TURN, what=what, waiting=lambda: self._tell(waiting)):
             found = self.find(subject)
             if not found:
-                self._install(subject)
+                with self._attempts.once(self._folder(subject).name):
+                    self._install(subject)
                 found = self.find(subject)
         if not found:
             raise FarmFault(f"The machine of {subject.target} was installed, and is gone.")
@@ -283,8 +289,18 @@ class Installs:
         self, subject: Subject, box: Box, phases: list[tuple[str, float]], how: Acceleration,
         wire: Wire,
     ) -> None:  # fmt: skip
+        self.keep(box, self._folder(subject), {
+            "phases": phases, "acceleration": how.reason, "accelerator": str(how.accelerator),
+            "target": str(subject.target), "candidate": subject.candidate.digest,
+            "wire": vars(replace(wire, tftp=None)), "address": box.record.address,
+        })  # fmt: skip
+
+    def keep(self, box: Box, folder: Path, about: Mapping[str, Any]) -> None:
+        """Put a running machine into the store, for clones; it is off when this returns.
+
+        :param about: see :attr:`Installed.about`.
+        """
         self._tell("keeping the machine for clones")
-        folder = self._folder(subject)
         with temporary(self._layout.temporary, prefix="machine-") as parent:
             made = parent / "made"
             made.mkdir()
@@ -293,14 +309,11 @@ class Installs:
                 if (box.folder / name).exists():
                     (box.folder / name).rename(made / name)
             for name in ("configuration", "logs", "pictures"):
-                (box.folder / name).rename(made / name)
+                if (box.folder / name).exists():
+                    (box.folder / name).rename(made / name)
             pictures = sorted((made / "pictures").glob("*.png"), key=lambda p: p.stat().st_mtime)
             write_json(made / "about.json", {
-                "phases": phases, "acceleration": how.reason,
-                "accelerator": str(how.accelerator), "target": str(subject.target),
-                "candidate": subject.candidate.digest, "machine": repr(self.machine),
-                "pictures": [path.name for path in pictures],
-                "wire": vars(replace(wire, tftp=None)), "address": box.record.address,
+                **about, "pictures": [path.name for path in pictures],
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
             })  # fmt: skip
             settle(made, folder)

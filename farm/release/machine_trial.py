@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from farm.base.errors import CommandError, InstallFailed
 from farm.model.layout import Layout
 from farm.place.overlay import USER
 from farm.release.chroot import Installation
-from farm.release.machines import Machines, Running
+from farm.release.machines import Running
 from farm.release.trial import Trial
-from farm.release.wishes import Subject
 
 _INSTALL = timedelta(minutes=15)
 _SHORT = timedelta(minutes=2)
@@ -24,13 +24,14 @@ _APT = ("apt-get", "-q", "-y", "--no-install-recommends", "-o", "Dir::Etc::Sourc
 
 @contextlib.contextmanager
 def try_on_machine(
-    machines: Machines, layout: Layout, subject: Subject, what: Installation
+    machine: AbstractContextManager[Running], layout: Layout, what: Installation
 ) -> Iterator[Trial]:
-    """Give a clone of the candidate's machine, on which a unit and further packages are installed.
+    """Give a machine on which a unit and further packages are installed from the candidate.
 
+    :param machine: a clone for this alone.
     :raises InstallFailed: when apt cannot install them there.
     """
-    with machines.clone(subject, purpose=f"{what.unit} on a machine") as running:
+    with machine as running:
         _add_packages(running, layout, what)
         running.place.run(_ADD_USER, timeout=_SHORT)
         build = what.candidate.builds[what.unit]

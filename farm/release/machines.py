@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from farm.base.activity import Tell
-from farm.base.errors import FarmFault
+from farm.base.errors import Blocked, FarmError, FarmFault
 from farm.base.files import Lock, locked
 from farm.base.run import run
 from farm.base.waiting import wait_for
@@ -22,6 +22,7 @@ from farm.machine.running import Box, describe_hardware
 from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.place.guest import Guest
+from farm.release.attempts import Attempts
 from farm.release.boxes import Boxes
 from farm.release.installs import DISK, STATE, VARIABLES, Installed, Installs
 from farm.release.wishes import Subject
@@ -31,6 +32,21 @@ _CLONE = timedelta(minutes=2)
 _SHORT = timedelta(minutes=1)
 _TURN = timedelta(hours=2)
 _MOST = 3  # clones that run at once: they share the host's cores and memory
+
+
+@contextlib.contextmanager
+def blocked_by(name: str) -> Iterator[None]:
+    """Let what fails in the block be somebody else's failure, who says it better.
+
+    :param name: of what is to blame.
+    :raises Blocked: when the block raises an error of the farm.
+    """
+    try:
+        yield
+    except Blocked:
+        raise
+    except FarmError as error:
+        raise Blocked(f"{name} is not there.", by=name) from error
 
 
 @dataclass(frozen=True)
@@ -71,19 +87,34 @@ class Machines:
         self._tell = tell
         self.hypervisor = Hypervisor(of_system=bool(machine and machine.network))
         self.boxes = Boxes(layout, hypervisor=self.hypervisor, run=run)
-        self.installs = Installs(workspace, layout, hypervisor=self.hypervisor, boxes=self.boxes,
-                                 tell=tell, cache=cache)  # fmt: skip
+        self.attempts = Attempts(layout.runs / run if run else None)
+        self.installs = Installs(
+            workspace, layout, hypervisor=self.hypervisor, boxes=self.boxes,
+            attempts=self.attempts, tell=tell, cache=cache,
+        )  # fmt: skip
         self._shared: dict[Target, Running] = {}
 
+    def installed(self, subject: Subject) -> Installed:
+        """Give the machine of a candidate, for a check that is about something else.
+
+        :raises Blocked: when it cannot be installed.
+        """
+        with blocked_by(f"machine@{subject.target}"):
+            return self.installs.ensure(subject)
+
     @contextlib.contextmanager
-    def clone(self, subject: Subject, *, purpose: str) -> Iterator[Running]:
+    def clone(
+        self, subject: Subject, *, purpose: str, of: Installed | None = None
+    ) -> Iterator[Running]:
         """Give a machine of its own to a check: as it was right after its first boot.
 
         It is removed at the end; or kept, when the block fails because of the release.
 
         :param purpose: what it is for, in ``farm shell`` and reports.
+        :param of: what it is a clone of, if not of what was just installed.
+        :raises Blocked: when there is nothing that could be cloned.
         """
-        installed = self.installs.ensure(subject)
+        installed = of or self.installed(subject)
         with self._turn():
             box = self.boxes.new(purpose, subject.target, self.installs.machine)
             with self.boxes.kept_if_red(box):
@@ -105,7 +136,7 @@ class Machines:
             raise
 
     def _share(self, subject: Subject) -> Running:
-        installed = self.installs.ensure(subject)
+        installed = self.installed(subject)
         box = self.boxes.of_run(subject.target)
         lock = self._layout.locks / f"{box.folder.name}.lock"
         with locked(lock, timeout=_TURN, what=f"starting the machine of {subject.target}"):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from farm.base.errors import AuditFailed, CommandError, InstallFailed
+from farm.base.files import digest_of, locked
 from farm.config.settings import Machine
 from farm.machine.cache import serve_cache
 from farm.machine.server import Offer, serve
@@ -16,10 +19,13 @@ from farm.place.guest import Guest
 from farm.release import machine_checks as checks
 from farm.release.chroot import versions_in
 from farm.release.conffiles import KEEP, change, conffiles_of, find_lost
-from farm.release.machines import Machines, Running
+from farm.release.installs import Installed
+from farm.release.machines import Machines, Running, blocked_by
 from farm.release.wishes import Subject
 
+_FORMAT = 1  # raise it when machines are upgraded in another way
 _SHORT = timedelta(minutes=2)
+_TURN = timedelta(hours=2)
 _UPGRADE = timedelta(minutes=20)
 _MARKERS = ("/root/farm-marker", "/srv/farm-marker", "/var/lib/farm-marker")
 _SOURCES = "/etc/apt/sources.list.d/1-candidate.sources"
@@ -50,23 +56,60 @@ class Upgrade:
         """What farm.toml wants of machines."""
         return self.machines.installs.machine
 
-    @contextlib.contextmanager
-    def upgraded(self) -> Iterator[tuple[Running, Mapping[str, str]]]:
-        """Give a machine that has just been upgraded, and the packages that it had before.
+    def ensure(self) -> Installed:
+        """Give the machine that was upgraded, upgrading one unless that was done before.
 
         :raises InstallFailed: when apt does not upgrade it.
         :raises AuditFailed: when something is lost or removed by that.
+        :raises Blocked: when there is no machine that could be upgraded.
         """
+        former = self.machines.installed(self.former)
+        fresh = self.machines.installed(self.subject)
+        key = digest_of([_FORMAT, former.folder.name, fresh.folder.name, self.machine.removable,
+                         FULL_UPGRADE])[:24]  # fmt: skip
+        folder = self.layout.installed / f"{self.subject.target}-{key}"
+        lock = self.layout.locks / f"upgraded-{key}.lock"
+        with locked(lock, timeout=_TURN, what=f"upgrading the machine of {self.subject.target}"):
+            if not (folder / "about.json").exists():
+                with self.machines.attempts.once(folder.name):
+                    self._upgrade(former, folder)
+        for each in (former.folder, folder):  # its disk is on top of that of the former
+            os.utime(each)
+        return Installed(folder, self.subject.target, self.subject.candidate.digest)
+
+    def _upgrade(self, former: Installed, folder: Path) -> None:
         purpose = f"machine@{self.subject.target}"
         with self.machines.clone(self.former, purpose=purpose) as running:
-            place = running.place
+            place, box = running.place, running.box
             before = checks.package_set(place)
             changed = _live_on(place, [*self.former.candidate.binaries(self.former.target)])
             self._to(running, self.subject, FULL_UPGRADE)
             self._check_kept(place, before, changed)
-            yield running, before
+            status = place.run(["cat", "/var/lib/dpkg/status"], timeout=_SHORT)
+            (box.folder / "status").write_text(status.stdout)
+            box.logs.mkdir(exist_ok=True)
+            (box.logs / "errors.log").write_text("\n".join(checks.errors_of(former)))
+            place.run(["sync"], timeout=_SHORT)
+            place.hang_up()
+            about = {name: former.about[name] for name in ("wire", "address", "target")}
+            self.machines.installs.keep(box, folder, {
+                **about, "candidate": "", "before": before, "phases": [],
+            })  # fmt: skip
 
-    def check(self, running: Running, before: Mapping[str, str]) -> str:
+    @contextlib.contextmanager
+    def upgraded(self, *, purpose: str = "") -> Iterator[Running]:
+        """Give a clone of the upgraded machine.
+
+        :param purpose: what it is for, in ``farm shell`` and reports.
+        :raises Blocked: when it cannot be upgraded.
+        """
+        with blocked_by(f"upgrade@{self.subject.target}"):
+            machine = self.ensure()
+        purpose = purpose or f"machine@{self.subject.target}"
+        with self.machines.clone(self.subject, purpose=purpose, of=machine) as running:
+            yield running
+
+    def check(self, running: Running) -> str:
         """See that an upgraded machine is as one that was just installed; says what differs.
 
         :raises AuditFailed: for any difference but packages that it had before.
@@ -79,7 +122,7 @@ class Upgrade:
         if machine.page:
             text = checks.page_text(machine.page, self.subject.candidate, self.subject)
             checks.check_page(running, machine.page, text)
-        fresh = versions_in(self.machines.installs.ensure(self.subject).folder / "status")
+        fresh = versions_in(self.machines.installed(self.subject).folder / "status")
         have = checks.package_set(running.place)
         lacking = [f"{name} {fresh[name]}" for name in sorted(fresh.keys() - have.keys())]
         both = sorted(fresh.keys() & have.keys())
@@ -94,12 +137,13 @@ class Upgrade:
         more = sorted(have.keys() - fresh.keys())
         return f"beside what a fresh machine has: {', '.join(more)}" if more else ""
 
-    def back_and_forth(self, running: Running, before: Mapping[str, str]) -> str:
+    def back_and_forth(self, running: Running) -> str:
         """Go back to the versions of before by apt, and forward again; says how it went.
 
         :raises AuditFailed: when the machine is not the candidate's again.
         """
         own = self.former.candidate.binaries(self.former.target)
+        before: Mapping[str, str] = running.installed.about["before"]
         words = [f"{name}={version}" for name, version in before.items() if name in own]
         try:
             self._to(running, self.former, ["--allow-downgrades", "install", *words])
@@ -118,7 +162,7 @@ class Upgrade:
 
         :raises AuditFailed: when it does not.
         """
-        wanted = versions_in(self.machines.installs.ensure(self.former).folder / "status")
+        wanted = versions_in(self.machines.installed(self.former).folder / "status")
         with self.machines.clone(self.former, purpose=f"machine@{self.former.target}") as running:
             if checks.package_set(running.place) != wanted:
                 raise AuditFailed("The disk of before does not give the machine of before.")

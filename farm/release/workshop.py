@@ -330,8 +330,11 @@ class Workshop:
             lambda: self.key(repository), kind, howtos, {}, expected_previous=expected_previous,
         )  # fmt: skip
         digest = order.content.digest
-        return replace(order, inputs=self.inputs(repository, digest),
-                       attachments=configurations(self.layout, digest))  # fmt: skip
+        return replace(
+            order, inputs=self.inputs(repository, digest),
+            upgrades=self.former(repository, digest) is not None,
+            attachments=configurations(self.layout, digest),
+        )  # fmt: skip
 
     def inputs(self, repository: str, candidate: str) -> dict[str, str]:
         """Give what verdicts on a candidate must have been found with, by gate and check.

@@ -62,7 +62,9 @@ class QuickBuilder(Builder):
 
     def _build(self, job: Job, inputs: Inputs, builds: Mapping[str, Build]) -> None:
         note(f"build {job.name}")
-        if trouble("fault", job.package):
+        times = trouble("fault", job.package)
+        if times:
+            (HERE / "fault" / job.package).write_text("" if times == "once" else times)
             raise FarmFault("The farm is broken.")
         if trouble("fail", job.package):
             raise BuildFailed(f"{job.name} does not build: {trouble('fail', job.package)}.")

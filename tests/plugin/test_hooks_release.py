@@ -45,6 +45,10 @@ def did(root: Path, what: str) -> list[str]:
     return [line.removeprefix(f"{what} ") for line in lines if line.startswith(f"{what} ")]
 
 
+def page(root: Path) -> str:
+    return (root / "reports/rc/index.html").read_text()
+
+
 def published(root: Path, repository: str = "rc") -> str:
     path = root / "published" / repository
     return path.read_text() if path.exists() else ""
@@ -231,6 +235,29 @@ def test_a_broken_farm_says_nothing_about_the_package(root: Path, release: Relea
     assert "The farm is broken." in said(result)
     assert "Traceback" not in said(result)
     assert published(root) == ""
+
+
+def test_a_fault_of_the_farm_is_worth_one_more_try_and_no_third(
+    root: Path, release: Release
+) -> None:
+    write(root / "fault/sipsak", "always")
+    result = release()
+    assert result.ret == 1
+    assert result.parseoutcomes()["failed"] == 1
+    assert "tried twice; the first time: The farm is broken." in page(root)
+    assert published(root) == ""
+
+
+def test_what_works_at_the_second_try_has_passed_and_that_is_told(
+    root: Path, release: Release
+) -> None:
+    write(root / "fault/sipsak", "once")
+    result = release()
+    assert result.ret == 0
+    assert "failed" not in result.parseoutcomes()
+    assert did(root, "build").count("sipsak@bookworm-amd64") == 2
+    assert published(root)
+    assert "tried twice; the first time: The farm is broken." in page(root)
 
 
 def test_a_traceback_is_shown_to_whoever_wants_it(root: Path, release: Release) -> None:
