@@ -21,7 +21,7 @@ from farm.config.choices import Boot as BootKind
 from farm.config.settings import Machine
 from farm.machine import preseed
 from farm.machine.grub import NETWORK_GRUB
-from farm.machine.installer import Boot, Course, Net, Trouble
+from farm.machine.installer import FIRMWARE, Boot, Course, Net, Trouble
 from farm.machine.recipe import OUTPUT, Recipe, make
 from farm.machine.wish import Wish
 from farm.model.layout import Layout
@@ -30,10 +30,10 @@ from farm.source.archive import Archive
 _KERNEL, _INITRD = "di-linux", "di-initrd.gz"
 # Of which distribution the package debian-installer-VERSION-netboot-ARCHITECTURE is.
 _VERSIONS = {"bullseye": "11", "bookworm": "12", "trixie": "13"}
-_FIRMWARE, _KERNEL_BOOTS, _STARTS = "network boot", "kernel", "preseed"
+_KERNEL_BOOTS, _STARTS = "kernel", "preseed"
 _MIRROR = frozenset({"choose-mirror", "download-installer"})
 _LIMITS = {
-    _FIRMWARE: timedelta(minutes=2),
+    FIRMWARE: timedelta(minutes=2),
     _KERNEL_BOOTS: timedelta(minutes=6),
     "bootstrap-base": timedelta(minutes=20),
     "pkgsel": timedelta(minutes=20),
@@ -106,20 +106,11 @@ class DebianInstaller:
         return Boot(files, _KERNEL, _INITRD, configuration)
 
     def command_line(self, net: Net, *, static: bool) -> str:
-        """Give the kernel's command line: Installation Guide, 5.3.
-
-        Where iPXE has got a script from the network, DHCP is not asked again: the installer would
-        take the address of that script for the one of its answers.
-        """
-        given = [
-            "netcfg/disable_autoconfig=true", "netcfg/get_ipaddress=${net0/ip}",
-            "netcfg/get_netmask=${net0/netmask}", "netcfg/get_gateway=${net0/gateway}",
-            f"netcfg/get_nameservers={net.name_server}", "netcfg/confirm_static=true",
-        ]  # fmt: skip
+        """Give the kernel's command line: Installation Guide, 5.3; it asks DHCP itself."""
         words = [
             f"initrd={_INITRD}", "auto=true", "priority=critical", "DEBIAN_FRONTEND=text",
             f"url={net.url}/{preseed.PRESEED}", f"hostname={self._wish.hostname}", "domain=",
-            "interface=auto", *(given if static else []), f"FARM_MONITOR={net.monitor_port}",
+            "interface=auto", f"FARM_MONITOR={net.monitor_port}",
             f"FARM_PROXY={net.apt_proxy}", "mitigations=off", "console=tty0",
             "console=ttyS0,115200",
         ]  # fmt: skip
@@ -149,8 +140,8 @@ class DebianInstaller:
 
     def limit(self, phase: str) -> timedelta:
         """Give how long a phase may take."""
-        if phase == _FIRMWARE and self._wish.machine.boot is not BootKind.IPXE:
-            return _LIMITS[_FIRMWARE] + _LIMITS[_KERNEL_BOOTS]
+        if phase == FIRMWARE and self._wish.machine.boot is not BootKind.IPXE:
+            return _LIMITS[FIRMWARE] + _LIMITS[_KERNEL_BOOTS]
         return _LIMITS.get(phase, _OTHER)
 
     def explain(self, course: Course, logs: Path) -> Trouble:

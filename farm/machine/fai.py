@@ -24,18 +24,18 @@ from farm.machine.fai_hooks import INSTALLED, LOGS, MONITOR_FATAL
 from farm.machine.fai_root import FAI_ROOT, INITRD, KERNEL, ROOT
 from farm.machine.fai_space import pack, render_space
 from farm.machine.grub import NETWORK_GRUB
-from farm.machine.installer import Boot, Course, Net, Trouble
+from farm.machine.installer import FIRMWARE, Boot, Course, Net, Trouble
 from farm.machine.recipe import Recipe, make
 from farm.machine.wish import Wish
 from farm.model.layout import Layout
 from farm.source.archive import Archive
 
-_FIRMWARE, _KERNEL_BOOTS, _STARTS = "network boot", "kernel", "start of FAI"
+_KERNEL_BOOTS, _STARTS = "kernel", "start of FAI"
 _SPACE = "config.tar.gz"
 _TAIL = 30
 _LARGEST = 2**20
 _LIMITS = {
-    _FIRMWARE: timedelta(minutes=2),  # by HTTP; over TFTP nothing tells when the kernel begins
+    FIRMWARE: timedelta(minutes=2),  # by HTTP; over TFTP nothing tells when the kernel begins
     _KERNEL_BOOTS: timedelta(minutes=4),
     _STARTS: timedelta(minutes=3),
     "instsoft": timedelta(minutes=15),
@@ -174,8 +174,8 @@ class Fai:
 
     def limit(self, phase: str) -> timedelta:
         """Give how long a phase may take."""
-        if phase == _FIRMWARE and self._wish.machine.boot is not BootKind.IPXE:
-            return sum((_LIMITS[each] for each in (_FIRMWARE, _KERNEL_BOOTS)), timedelta())
+        if phase == FIRMWARE and self._wish.machine.boot is not BootKind.IPXE:
+            return sum((_LIMITS[each] for each in (FIRMWARE, _KERNEL_BOOTS)), timedelta())
         return _LIMITS.get(phase, _OTHER)
 
     def explain(self, course: Course, logs: Path) -> Trouble:

@@ -20,6 +20,11 @@ _LOOK = timedelta(seconds=2)  # between two looks while events are waited for, w
 _PROMPTLY = timedelta(seconds=0.05)
 _OFF = timedelta(seconds=30)
 _UNLIMITED = 2**40  # bytes in a second
+# By what QEMU says; after the first of these there is nothing that a second try would change.
+_HINTS = {
+    "memory": "The host has too little left: let it have less by [machine] memory in farm.toml.",
+    "host forwarding rule": "Somebody has taken the port in this moment. Run it again.",
+}
 _PNG = "image/png"
 
 
@@ -67,9 +72,7 @@ class Hypervisor:
 
         :raises FarmFault: when it does not start; nothing is left then.
         """
-        with asking("A machine cannot be started"):
-            domain = self._connection().createXML(xml)
-            self._endings.pop(domain.name(), None)
+        self._begin(xml)
 
     def start_from_memory(
         self, xml: str, *, memory_file: Path, incoming: Path, timeout: timedelta
@@ -82,9 +85,7 @@ class Hypervisor:
         :raises WaitTimeout: when it takes longer.
         :raises FarmFault: when it does not start, or the memory does not suit it.
         """
-        with asking("A machine cannot be started"):
-            name = str(self._connection().createXML(xml).name())
-        self._endings.pop(name, None)
+        name = self._begin(xml)
         try:
             memory.send(memory_file, to=incoming, timeout=timeout)
             self._wait_for_migration(name, timeout=timeout)
@@ -101,6 +102,17 @@ class Hypervisor:
             ) from error  # fmt: skip
         finally:
             incoming.unlink(missing_ok=True)
+
+    def _begin(self, xml: str) -> str:
+        try:
+            with asking("A machine cannot be started"):
+                name = str(self._connection().createXML(xml).name())
+        except FarmFault as error:
+            error.hint = next((hint for word, hint in _HINTS.items() if word in error.brief),
+                              error.hint)  # fmt: skip
+            raise
+        self._endings.pop(name, None)
+        return name
 
     def save_memory(self, name: str, path: Path, *, timeout: timedelta) -> None:
         """Write the state of a machine into a file, and end it there and then.

@@ -22,8 +22,8 @@ from farm.base.run import run
 from farm.config.settings import Machine
 from farm.machine.domain import DomainSpec, render_domain
 from farm.machine.hypervisor import Ending, Hypervisor
-from farm.machine.installer import Boot, Course, Installer, Net, Trouble
-from farm.machine.netboot import SCRIPT, ipxe_script, plugged
+from farm.machine.installer import FIRMWARE, Boot, Course, Installer, Net, Trouble
+from farm.machine.netboot import plugged
 from farm.machine.network import USER, Wire
 from farm.machine.running import Box
 from farm.machine.server import Offer, Served, serve
@@ -32,6 +32,12 @@ _LOOK = timedelta(seconds=1)
 _TOOL = timedelta(minutes=1)
 _TAIL = 30
 _COUNTED = re.compile(rb"(\d+) newly installed")
+_ENDINGS = {Ending.FAILED: "QEMU has crashed, or was killed"}
+_PANIC = re.compile(r"Kernel panic - not syncing: (.*?)\.?\s*$")
+_NO_ANSWER = (
+    "The machine got no answer by DHCP, or nothing by TFTP or HTTP: the picture shows what its "
+    "network card says."
+)
 
 
 @dataclass(frozen=True)
@@ -94,12 +100,11 @@ def install(
         finally:
             hypervisor.destroy(site.name)
     watch.phases.append((watch.course.phase, time.monotonic() - watch.since))
-    if site.medium:
-        _read_console(site, installer, watch)
+    _read_console(site, installer, watch)
     if ending is not Ending.POWERED_OFF:
         raise FarmFault(
             f"{site.name} has ended while it was installed, in the phase {watch.course.phase}: "
-            f"it was {ending}.",
+            f"{_ENDINGS.get(ending, f'it was {ending}')}.",
             details=console_tail(site.box.console), hint="Run it again.",
         )  # fmt: skip
     if not watch.course.finished:
@@ -134,7 +139,6 @@ def _served(site: Site, boot: Boot, installer: Installer, watch: _Watch) -> Iter
     def offer(served: Served) -> Offer:
         return Offer(
             files={**boot.files, **configuration},
-            texts={SCRIPT: ipxe_script(boot, installer, _net(served, site))},
             trees=site.trees, uploads=site.box.logs,
             heard=lambda line: installer.hear(line, watch.course),
             asked=lambda path, _: installer.asked(path, watch.course),
@@ -157,8 +161,9 @@ def _watch(
     last = time.monotonic() + machine.timeout.total_seconds()
     phase, said = "", ""
     while True:
-        if site.medium:
-            _read_console(site, installer, watch)
+        panic = _read_console(site, installer, watch)
+        if panic:
+            raise _panicked(site, installer, watch, hypervisor, panic)
         if watch.course.phase != phase:
             now = time.monotonic()
             if phase:
@@ -177,18 +182,26 @@ def _watch(
             raise _late(site, installer, watch, hypervisor)
 
 
-def _read_console(site: Site, installer: Installer, watch: _Watch) -> None:
-    """Let the installer hear what the machine has said since, in whole lines."""
+def _read_console(site: Site, installer: Installer, watch: _Watch) -> str:
+    """Let an installer without a network hear what the machine has said since, in whole lines.
+
+    :returns: why the machine's kernel has panicked, if it has.
+    """
     try:
         with site.box.console.open("rb") as stream:
             stream.seek(watch.read)
             text = stream.read()
     except OSError:
-        return
+        return ""
     whole = text[: text.rfind(b"\n") + 1]
     watch.read += len(whole)
+    panic = ""
     for line in whole.decode(errors="replace").splitlines():
-        installer.read(line, watch.course)
+        if site.medium:
+            installer.read(line, watch.course)
+        if found := _PANIC.search(line):
+            panic = panic or printable(found[1])
+    return panic
 
 
 def _progress(site: Site, phase: str) -> str:
@@ -228,6 +241,18 @@ def _late(site: Site, installer: Installer, watch: _Watch, hypervisor: Hyperviso
     return _failed(site, replace(
         trouble, brief=f"it hangs in the phase {phase}, after {seconds} s",
         log=trouble.log or console_tail(site.box.console),
+        hint=_NO_ANSWER if phase == FIRMWARE else trouble.hint,
+    ))  # fmt: skip
+
+
+def _panicked(
+    site: Site, installer: Installer, watch: _Watch, hypervisor: Hypervisor, panic: str
+) -> FarmError:
+    take_picture(hypervisor, site.name, site.box.pictures / "failure.png")
+    trouble = installer.explain(watch.course, site.box.logs)
+    return _failed(site, replace(
+        trouble, brief=f"its kernel panics in the phase {watch.course.phase}: {panic}",
+        log=console_tail(site.box.console), hint="The lines above are the kernel's own.",
     ))  # fmt: skip
 
 
@@ -235,9 +260,11 @@ def _failed(site: Site, trouble: Trouble) -> FarmError:
     kind = FarmFault if trouble.is_fault else InstallFailed
     box = site.box
     details = trouble.log or console_tail(box.console)
+    places = {"console": box.console, "logs": box.logs, "picture": box.pictures / "failure.png"}
+    told = "\n".join(f"{name}: {path}" for name, path in places.items() if path.exists())
     return kind(
         f"{site.name} was not installed: {trouble.brief}.",
-        details=f"{details}\n\nconsole: {box.console}\nlogs: {box.logs}", hint=trouble.hint,
+        details=f"{details}\n\n{told}", hint=trouble.hint,
     )  # fmt: skip
 
 

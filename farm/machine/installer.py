@@ -55,6 +55,10 @@ class Boot:
     configuration: Mapping[str, bytes]
 
 
+FIRMWARE = "network boot"
+"""The first phase: what the firmware does, which tells nothing."""
+
+
 @dataclass
 class Course:
     """How an installation goes, as told by the machine itself.
@@ -65,7 +69,7 @@ class Course:
     :param finished: whether the installer has said that all went well.
     """
 
-    phase: str = "network boot"
+    phase: str = FIRMWARE
     codes: dict[str, int] = field(default_factory=dict)
     fatal: str = ""
     finished: bool = False

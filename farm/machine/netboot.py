@@ -1,4 +1,7 @@
-"""Floor 4: what a network card boots: iPXE over HTTP, PXELINUX or GRUB over TFTP."""
+"""Floor 4: what a network card boots by TFTP: a script of iPXE, PXELINUX or GRUB.
+
+DHCP names a file and no address: debian-installer takes an address for that of its answers.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +66,6 @@ def plugged(
         _check_bootfile(wire, kind)
         with _put(files, wire, wire.tftp):
             yield LibvirtNetwork(wire.network)
-    elif kind is BootKind.IPXE:
-        yield UserNetwork(bootfile=f"{net.url}/{SCRIPT}")
     else:
         for name, content in files.items():
             _write(folder / name, content)

@@ -69,10 +69,13 @@ class Ran:
         return self.output.rpartition("packaging farm")[2]
 
 
-def pytest_in(folder: Path, words: Sequence[str], *, workers: int, env: Mapping[str, str]) -> Ran:
+def pytest_in(
+    folder: Path, words: Sequence[str], *, workers: int, env: Mapping[str, str],
+    timeout: timedelta = RUN,
+) -> Ran:  # fmt: skip
     """Run pytest in a folder, and read the report that it writes below ``reports``."""
     argv = _command(words, workers)
-    done = run(argv, timeout=RUN, cwd=folder, ok=None, env={**_ENV, **env})
+    done = run(argv, timeout=timeout, cwd=folder, ok=None, env={**_ENV, **env})
     found = sorted((folder / "reports").rglob("junit.xml"))
     items = read_junit(found[0]) if found else {}
     return Ran(done.returncode, done.stdout + done.stderr, done.seconds, items)

@@ -39,6 +39,7 @@ exec < /dev/ttyS0 > /dev/ttyS0 2>&1
 while read -r word; do
     case $word in
         off) $busybox poweroff -f ;;
+        die) exit ;;
         *) echo "heard $word" ;;
     esac
 done

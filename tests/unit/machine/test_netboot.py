@@ -72,9 +72,12 @@ def test_qemu_serves_what_it_needs_by_tftp(boot: Boot, tmp_path: Path) -> None:
         assert (folder / "grub/grub.cfg").read_text().startswith("linux /vmlinuz at=")
 
 
-def test_ipxe_needs_no_tftp(boot: Boot, tmp_path: Path) -> None:
-    with plugged(USER, BootKind.IPXE, boot, Installer(), NET, folder=tmp_path / "t") as network:
-        assert network == UserNetwork(bootfile="http://10.0.2.2:8000/boot.ipxe")
+def test_of_ipxe_only_the_script_comes_by_tftp(boot: Boot, tmp_path: Path) -> None:
+    folder = tmp_path / "tftp"
+    with plugged(USER, BootKind.IPXE, boot, Installer(), NET, folder=folder) as network:
+        assert network == UserNetwork(bootfile="boot.ipxe", tftp=folder)
+        assert [path.name for path in folder.iterdir()] == ["boot.ipxe"]
+        assert "kernel http://10.0.2.2:8000/vmlinuz " in (folder / "boot.ipxe").read_text()
 
 
 def wire(root: Path, bootfile: str) -> Wire:
