@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 _LARGEST_LOG = 64 * 2**20
+_MOST_LOGS = 16
 _LOG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PATIENCE_SECONDS = 30
 _LINE = 1000
@@ -29,7 +30,6 @@ class Offer:
     """What is given out, and where what comes in goes.
 
     :param files: by path below the root, without a slash in front.
-    :param texts: the same, for what is no file.
     :param trees: folders by the first part of the path; what lies outside of one is not given.
     :param uploads: the folder for logs.
     :param kind: the Content-Type of everything.
@@ -38,7 +38,6 @@ class Offer:
     """
 
     files: Mapping[str, Path] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
     trees: Mapping[str, Path] = field(default_factory=dict)
     uploads: Path | None = None
     kind: str = "application/octet-stream"
@@ -116,20 +115,14 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     def _give(self, *, whole: bool) -> None:
         path = unquote(urlsplit(self.path).path).lstrip("/")
         offer = self.server.offer
-        text = offer.texts.get(path)
-        file = None if text is not None else offer.files.get(path) or _below(offer.trees, path)
-        if text is None and (file is None or not file.is_file()):
+        file = offer.files.get(path) or _below(offer.trees, path)
+        if file is None or not file.is_file():
             self._end(404)
-        elif text is not None:
-            data = text.encode()
-            self._begin(len(data))
+            return
+        with file.open("rb") as stream:
+            self._begin(file.stat().st_size)
             if whole:
-                self.wfile.write(data)
-        elif file is not None:
-            with file.open("rb") as stream:
-                self._begin(file.stat().st_size)
-                if whole:
-                    shutil.copyfileobj(stream, self.wfile, 1 << 20)
+                shutil.copyfileobj(stream, self.wfile, 1 << 20)
 
     def _begin(self, length: int) -> None:
         self.server.offer.asked(self.path, 200)
@@ -149,7 +142,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         folder = self.server.offer.uploads
         known = length.isdecimal() and int(length) <= _LARGEST_LOG and _LOG_NAME.fullmatch(name)
-        if folder is None or not known:
+        if folder is None or not known or len(list(folder.iterdir())) >= _MOST_LOGS:
             self.close_connection = True
             self._end(403)
             return

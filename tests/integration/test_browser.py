@@ -19,15 +19,15 @@ Show = Callable[[str], str]
 
 
 @pytest.fixture
-def show() -> Iterator[Show]:
+def show(tmp_path: Path) -> Iterator[Show]:
     """Serve a page; gives its address."""
     if not Path("/usr/bin/chromium").exists() and not os.environ.get("FARM_CI"):
         pytest.skip("chromium is not installed")
-    texts: dict[str, str] = {}
-    with serve(lambda _: Offer(texts=texts, kind="text/html")) as served:
+    page = tmp_path / "served.html"
+    with serve(lambda _: Offer({"index.html": page}, kind="text/html")) as served:
 
         def show(more: str) -> str:
-            texts["index.html"] = PAGE.replace("{more}", more)
+            page.write_text(PAGE.replace("{more}", more))
             return f"http://{served.address}:{served.port}/index.html"
 
         yield show

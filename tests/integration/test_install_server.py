@@ -29,8 +29,8 @@ def served(tmp_path: Path, heard: list[str]) -> Iterator[Served]:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "tree/link").symlink_to(tmp_path / "secret")
     offer = Offer(
-        files={"vmlinuz": tmp_path / "kernel"}, texts={"boot.ipxe": "#!ipxe\n"},
-        trees={"candidate": tmp_path / "tree"}, uploads=tmp_path / "uploads", heard=heard.append,
+        files={"vmlinuz": tmp_path / "kernel"}, trees={"candidate": tmp_path / "tree"},
+        uploads=tmp_path / "uploads", heard=heard.append,
     )  # fmt: skip
     with serve(lambda _: offer) as found:
         yield found
@@ -46,7 +46,7 @@ def ask(served: Served, method: str, path: str, body: str | None = None) -> tupl
 
 @pytest.mark.parametrize(
     ("path", "content"),
-    [("/vmlinuz", "kernel"), ("/boot.ipxe", "#!ipxe\n"), ("/candidate/pool/a.deb", "deb")],
+    [("/vmlinuz", "kernel"), ("/candidate/pool/a.deb", "deb")],
 )
 def test_what_is_offered_is_given(served: Served, path: str, content: str) -> None:
     assert ask(served, "GET", path) == (200, content)
@@ -64,6 +64,11 @@ def test_nothing_else_is(served: Served, path: str) -> None:
 def test_logs_are_taken_under_their_own_name(served: Served, tmp_path: Path) -> None:
     assert ask(served, "PUT", "/upload/logs.tar.gz", "data")[0] == 201
     assert (tmp_path / "uploads/logs.tar.gz").read_text() == "data"
+
+
+def test_a_machine_cannot_fill_the_disk_with_logs(served: Served, tmp_path: Path) -> None:
+    answers = [ask(served, "PUT", f"/upload/{number}", "data")[0] for number in range(20)]
+    assert answers == [201] * 16 + [403] * 4
 
 
 @pytest.mark.parametrize("name", [".bashrc", "a b", "..", "%2e%2e", "x" * 200])
