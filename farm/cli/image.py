@@ -7,6 +7,7 @@ import argparse
 from farm.cli.arguments import Subparsers, add_command, add_json, open_workshop
 from farm.cli.terminal import say, say_json
 from farm.config.choices import ImageFormat
+from farm.release.image_publication import publish_images
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         kinds = [ImageFormat(each) for each in dict.fromkeys(args.formats or configured.images)]
         targets = [workshop.workspace.target(each).target for each in args.targets]
         workshop.sweep()
-        made = workshop.publish_images(args.repository, kinds, targets=targets)
+        made = publish_images(workshop, args.repository, kinds, targets=targets)
     if args.json:
         say_json({"place": str(made.place), "files": list(made.files)})
     else:

@@ -7,6 +7,7 @@ import argparse
 from farm.cli.arguments import Subparsers, add_command, add_json, open_workshop
 from farm.cli.outcomes import say_outcome
 from farm.cli.terminal import say
+from farm.release.image_publication import follow_with_images
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         workshop.workspace.repository(args.source)
         outcome = workshop.promote(args.source, args.to)
         say_outcome(outcome, workshop=workshop, as_json=args.json)
-        made = workshop.follow_with_images(outcome)
+        made = follow_with_images(workshop, outcome)
         if made and not args.json:
             say(f"Its images are at {made.place}: {', '.join(made.files)}")
     return 0

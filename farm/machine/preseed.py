@@ -74,7 +74,8 @@ watch() {
         esac
     done
 }
-watch < /dev/null > /dev/null 2>&1 &
+# Whoever runs this waits until nobody holds its pipes any more.
+watch < /dev/null > /dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
 """
 
 # Run at the end, with the new system in /target.

@@ -24,6 +24,7 @@ from farm.release.candidate import Candidate
 from farm.release.chain import check_way
 from farm.release.conditions import check_released_to
 from farm.release.gates import INSTALL, UPGRADE, Unit
+from farm.release.image_publication import follow_with_images
 from farm.release.order import Outcome
 from farm.release.readiness import check_ready
 from farm.release.requirements import check_requirements
@@ -305,7 +306,7 @@ class ReleaseRun:
             )
         released = str(read_json(self._outcome_path)["snapshot"])
         outcome = self.workshop.promote(self.repository, to, expected=released)
-        images = self.workshop.follow_with_images(outcome)
+        images = follow_with_images(self.workshop, outcome)
         more = f" Its images are at {images.place}." if images else ""
         return outcome.sentence + more
 

@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from farm.base.activity import Tell, tell_nobody
-from farm.base.errors import FarmError, FarmFault, InputError, PromotionRefused
+from farm.base.errors import FarmFault, PromotionRefused
 from farm.base.files import sweep, write_atomically
 from farm.build.builder import Builder, Ground
 from farm.build.chroots import Base, Chroots
@@ -21,7 +21,6 @@ from farm.build.dependencies import Dependencies
 from farm.build.failures import Failures
 from farm.build.plan import Job, Plan, make_plan
 from farm.build.store import BuildStore
-from farm.config.choices import ImageFormat
 from farm.config.settings import Package, Workspace
 from farm.machine.cache import serve_cache
 from farm.model.artifact import Build, SourcePackage
@@ -33,8 +32,6 @@ from farm.release.candidate import Candidate, merge
 from farm.release.chain import check_way, downstream
 from farm.release.conditions import check_released_to
 from farm.release.gates import HowtoFile, Unit
-from farm.release.image_sets import ImageSet, publish
-from farm.release.images import Images
 from farm.release.inputs import check_inputs
 from farm.release.installs import configurations
 from farm.release.machines import Machines
@@ -42,7 +39,7 @@ from farm.release.order import Desk, Order, Outcome
 from farm.release.presence import Presence
 from farm.release.promotion import promote, rollback
 from farm.release.selection import select
-from farm.release.wishes import Subject, machine_identity
+from farm.release.wishes import Subject
 from farm.repo.content import Content, Entry
 from farm.repo.signing import Key, Keys
 from farm.repo.snapshot import Snapshots
@@ -383,47 +380,6 @@ class Workshop:
             raise FarmFault(f"The snapshot {snapshot.id} has no keyring.")
         builds = merge(self.builds_of(snapshot))
         return Candidate(snapshot, builds, keyrings[0], self.workspace.name)
-
-    def publish_images(
-        self, repository: str, kinds: Sequence[ImageFormat], *, targets: Sequence[Target] = ()
-    ) -> ImageSet:
-        """Make images of what a repository holds, boot and check each, and put them beside it.
-
-        :param targets: empty for all.
-        :raises InputError: when it holds nothing, or nothing for a target.
-        """
-        configured = self.workspace.repository(repository)
-        snapshot = self.snapshots.current(repository)
-        if snapshot is None:
-            raise InputError(f"{repository} holds nothing yet, so there is nothing to make an "
-                             "image of.", hint=f"pytest --release {repository}")  # fmt: skip
-        candidate = self.offered(snapshot)
-        missing = [str(each) for each in targets if each not in candidate.targets]
-        if missing:
-            raise InputError(f"{repository} holds nothing for {missing[0]}.")
-        identity = machine_identity(self.workspace)
-        images = Images(self.machines, self.layout, identity=identity, tell=self.tell)
-        with self.snapshots.using(snapshot):
-            made = [images.ensure(self.subject(candidate, target), kind, url=configured.url)
-                    for target in targets or candidate.targets for kind in kinds]  # fmt: skip
-            return publish(made, snapshot, workspace=self.workspace.name,
-                           key=self.key(repository), layout=self.layout)  # fmt: skip
-
-    def follow_with_images(self, outcome: Outcome) -> ImageSet | None:
-        """Publish the images that farm.toml asks for, when a repository has changed.
-
-        :returns: None when it asks for none, or nothing has changed.
-        :raises FarmError: when one cannot be made; the repository keeps what it holds now.
-        """
-        kinds = self.workspace.repository(outcome.repository).images
-        if not kinds or not outcome.changed:
-            return None
-        try:
-            return self.publish_images(outcome.repository, kinds)
-        except FarmError as error:
-            error.hint = (f"{outcome.repository} holds {outcome.snapshot.id} already; its images "
-                          f"are the former ones. {error.hint}")  # fmt: skip
-            raise
 
     def howtos(self, units: Iterable[Unit]) -> tuple[HowtoFile, ...]:
         """Give every HOWTO file of some units, as it is now."""
