@@ -11,6 +11,7 @@ from farm.model.verdict import State
 from farm.release.gates import (
     HOWTO,
     TRYING,
+    UPGRADE,
     HowtoFile,
     Plan,
     Unit,
@@ -97,7 +98,8 @@ def _unproven(name: str, passed: dict[str, str], said: Predicate) -> list[str]:
         return []
     try:
         plan = _plan(said)
-        untried = _without_howto(passed, plan) if name in TRYING else []
+        tries = name in TRYING and (name != UPGRADE or bool(plan.former))
+        untried = _without_howto(passed, plan) if tries else []
         if name == HOWTO:
             return untried
         own = (
@@ -122,4 +124,4 @@ def _plan(said: Predicate) -> Plan:
     keys = {Unit(one.package, Target.parse(one.target)): one.key for one in said.inputs}
     # Which HOWTO files there were is not what this asks: only that the check has passed.
     howtos = tuple(HowtoFile(unit, "howtos", "unknown") for unit in keys)
-    return Plan(said.candidate, tuple(sorted(keys)), keys, howtos)
+    return Plan(said.candidate, tuple(sorted(keys)), keys, howtos, former=said.former)

@@ -99,7 +99,7 @@ class Plan:
     :param howtos: every HOWTO file that the workspace has for the units.
     :param inputs: for ``GATE/CHECK``, the inputs that its verdicts must have been found with,
         such as the digest of a policy; a check that is not named accepts any.
-    :param upgrades: whether users have had anything that it is an upgrade of.
+    :param former: the digest of what it is an upgrade of; empty for a first release.
     """
 
     candidate: str
@@ -107,7 +107,7 @@ class Plan:
     keys: Mapping[Unit, str]
     howtos: tuple[HowtoFile, ...] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
-    upgrades: bool = False
+    former: str = ""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -229,7 +229,7 @@ def _install_items(gate: str, plan: Plan, expectations: Expectations) -> list[Re
 
 
 def _upgrade_items(gate: str, plan: Plan, expectations: Expectations) -> list[Requirement]:
-    howtos = _howto_items(gate, plan, expectations) if plan.upgrades else []
+    howtos = _howto_items(gate, plan, expectations) if plan.former else []
     return [*_checks(gate, plan, expectations), *howtos]
 
 

@@ -85,7 +85,7 @@ class Order:
     :param key: gives the repository's key; asked for only when the gates have opened.
     :param howtos: every HOWTO file that the workspace has for what the content was built from.
     :param inputs: see :attr:`farm.release.gates.Plan.inputs`.
-    :param upgrades: see :attr:`farm.release.gates.Plan.upgrades`.
+    :param former: see :attr:`farm.release.gates.Plan.former`.
     :param attachments: what is kept beside the receipt, by name: how machines were installed.
     :param oldest: verdicts from before this time have expired; None lets them live for ever.
     :param expected_previous: the id of what the repository must still hold, empty for nothing;
@@ -99,7 +99,7 @@ class Order:
     kind: Kind = Kind.PROMOTE
     howtos: Sequence[HowtoFile] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
-    upgrades: bool = False
+    former: str = ""
     attachments: Mapping[str, Path] = field(default_factory=dict)
     oldest: datetime | None = None
     expected_previous: str | None = None
@@ -127,4 +127,4 @@ def plan_of(order: Order) -> Plan:
     """Give what is to be known of a content: this follows from what it was built from alone."""
     keys = {Unit(build.package, build.target): build.key for build in order.content.builds}
     return Plan(order.content.digest, tuple(sorted(keys)), keys, tuple(order.howtos), order.inputs,
-                order.upgrades)  # fmt: skip
+                order.former)  # fmt: skip

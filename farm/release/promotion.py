@@ -147,6 +147,7 @@ def _publish(
         targets=tuple(str(target) for target in plan_of(order).targets),
         inputs=tuple(_inputs(order)),
         gates={gate: gate_of(report.passed) for gate, report in reports.items()},
+        former=order.former,
         attachments={name: sha256_of(path) for name, path in order.attachments.items()},
     )  # fmt: skip
     receipt = _write_receipt(made, predicate, files=files, key=key, receipts=desk.receipts)

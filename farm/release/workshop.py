@@ -327,9 +327,9 @@ class Workshop:
             lambda: self.key(repository), kind, howtos, {}, expected_previous=expected_previous,
         )  # fmt: skip
         digest = order.content.digest
+        former = self.former(repository, digest)
         return replace(
-            order, inputs=self.inputs(repository, digest),
-            upgrades=self.former(repository, digest) is not None,
+            order, inputs=self.inputs(repository, digest), former=former.digest if former else "",
             attachments=configurations(self.layout, digest),
         )  # fmt: skip
 

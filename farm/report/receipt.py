@@ -114,6 +114,7 @@ class Predicate(_Part):
     :param candidate: the digest of the content, whichever repository signs it.
     :param previous: the id of the snapshot that the repository held before, or empty.
     :param farm: the version of the farm that published.
+    :param former: the digest of what was upgraded to the content; empty for a first release.
     :param attachments: what is kept beside the copy of the receipt, with its SHA-256.
     """
 
@@ -129,6 +130,7 @@ class Predicate(_Part):
     targets: tuple[_Word, ...]
     inputs: tuple[Input, ...]
     gates: dict[_Word, Gate]
+    former: _Text = ""
     attachments: dict[_Name, _Sha256] = Field(default_factory=dict)
 
 

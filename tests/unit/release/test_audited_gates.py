@@ -21,14 +21,15 @@ def item(name: str, *, digest: str = "candidate", state: State = State.PASSED) -
 
 
 def judge(
-    name: str, *items: Item, required: int | None = None, target: str = "bookworm-amd64"
-) -> GateAudit:
+    name: str, *items: Item, required: int | None = None, target: str = "bookworm-amd64",
+    former: str = "",
+) -> GateAudit:  # fmt: skip
     gate = Gate(required=len(items) if required is None else required, items=items)
     unit = Input(package="sipsak", target=target, source="s", version="1", key="key")
     said = Predicate(
         workspace="w", repository="r", kind=Kind.PROMOTE, candidate="candidate", snapshot="s",
         previous="", when=NOW, who=Who(login="alice", key="K"), farm="0.1",
-        targets=(target,), inputs=(unit,), gates={name: gate},
+        targets=(target,), inputs=(unit,), gates={name: gate}, former=former,
     )  # fmt: skip
     (found,) = audit_gates(said, require=())
     return found
@@ -72,6 +73,17 @@ def test_it_counts_as_shut_otherwise(found: GateAudit, told: str) -> None:
     assert not found.opened
     assert told in found.problem
     assert found.lines()[0].startswith(f"gate {found.name}: shut")
+
+
+UPGRADE = [item(f"upgrade/{name}[bookworm-amd64]") for name in ("upgrades", "back")]
+UPGRADED = item("upgrade/howtos/sipsak.md::howto[sipsak@bookworm-amd64]")
+
+
+def test_howtos_are_tried_on_an_upgraded_machine_where_there_was_something_to_upgrade() -> None:
+    assert judge("upgrade", *UPGRADE).opened, "users had nothing: it is their first release"
+    told = judge("upgrade", *UPGRADE, former="older").problem
+    assert "the HOWTO of sipsak@bookworm-amd64: missing" in told
+    assert judge("upgrade", *UPGRADE, UPGRADED, former="older").opened
 
 
 def test_gates_of_others_are_taken_by_their_items() -> None:
