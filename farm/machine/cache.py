@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from farm.base.errors import FarmFault, WaitTimeout
+from farm.base.files import temporary
 from farm.base.service import Service, serving
 from farm.base.waiting import wait_for
 
@@ -30,14 +31,15 @@ def serve_cache(folder: Path, address: str = "127.0.0.1") -> Iterator[int]:
     :param address: of this host, at which it listens.
     :raises FarmFault: when it does not start.
     """
-    for name in ("conf", "content", "logs"):
+    for name in ("content", "logs"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    port = _free_port(address)
-    (folder / "conf" / "acng.conf").write_text(_configuration(folder, address, port))
-    argv = ["apt-cacher-ng", "-c", str(folder / "conf"), "ForeGround=1"]
-    with serving(argv, log=folder / "logs" / "service.log") as service:
-        _wait(service, address, port)
-        yield port
+    with temporary(folder / "conf") as conf:  # several may run at once, each on its own port
+        port = _free_port(address)
+        (conf / "acng.conf").write_text(_configuration(folder, address, port))
+        argv = ["apt-cacher-ng", "-c", str(conf), "ForeGround=1"]
+        with serving(argv, log=folder / "logs" / "service.log") as service:
+            _wait(service, address, port)
+            yield port
 
 
 def _free_port(address: str) -> int:

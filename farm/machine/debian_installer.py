@@ -110,7 +110,7 @@ class DebianInstaller:
         words = [
             f"initrd={_INITRD}", "auto=true", "priority=critical", "DEBIAN_FRONTEND=text",
             f"url={net.url}/{preseed.PRESEED}", f"hostname={self._wish.hostname}", "domain=",
-            "interface=auto", f"FARM_MONITOR={net.monitor_port}",
+            "interface=auto", "ipv6.disable=1", f"FARM_MONITOR={net.monitor_port}",
             f"FARM_PROXY={net.apt_proxy}", "mitigations=off", "console=tty0",
             "console=ttyS0,115200",
         ]  # fmt: skip

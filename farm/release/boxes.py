@@ -28,6 +28,7 @@ class Boxes:
         self._layout = layout
         self._hypervisor = hypervisor
         self._run = run
+        self._faulty: list[tuple[str, Box]] = []
 
     def new(self, purpose: str, target: Target, machine: Machine) -> Box:
         """Make a box, whose lock this process holds.
@@ -53,17 +54,27 @@ class Boxes:
 
     @contextlib.contextmanager
     def kept_if_red(self, box: Box) -> Iterator[None]:
-        """Remove a box at the end of the block; or keep it, when the block fails."""
+        """Remove a box at the end of the block; or keep it, when the block fails.
+
+        What a fault of the farm has left goes as soon as the same goes well here.
+        """
+        purpose = box.record.subject
         try:
             yield
         except Exception as error:
             self.mark(box, error)
             box.leave()
+            if isinstance(error, FarmFault):
+                self._faulty.append((purpose, box))
             raise
         except BaseException:
             box.remove(self._hypervisor)
             raise
         box.remove(self._hypervisor)
+        for each in [box for known, box in self._faulty if known == purpose]:
+            with contextlib.suppress(InputError):  # somebody is looking at it
+                self.release(each)
+        self._faulty = [(known, box) for known, box in self._faulty if known != purpose]
 
     def mark(self, box: Box, error: Exception) -> None:
         """Leave a machine as it is, for somebody to look at."""

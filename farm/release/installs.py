@@ -164,12 +164,21 @@ class Installs:
         with locked(lock, timeout=_TURN, what=what, waiting=lambda: self._tell(waiting)):
             found = self.find(subject)
             if not found:
-                with self._attempts.once(self._folder(subject).name):
-                    self._install(subject)
+                self._try(subject)
                 found = self.find(subject)
         if not found:
             raise FarmFault(f"The machine of {subject.target} was installed, and is gone.")
         return found
+
+    def _try(self, subject: Subject) -> None:
+        key = self._folder(subject).name
+        try:
+            with self._attempts.once(key):
+                self._install(subject)
+        except FarmFault as error:
+            self._tell(f"trying once more: {error.brief}")
+            with self._attempts.once(key):
+                self._install(subject)
 
     def _folder(self, subject: Subject) -> Path:
         return self._layout.installed / f"{subject.target}-{self._key(subject)}"
