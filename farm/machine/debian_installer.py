@@ -20,16 +20,17 @@ from farm.build.builder import Ground
 from farm.config.choices import Boot as BootKind
 from farm.config.settings import Machine
 from farm.machine import preseed
-from farm.machine.grub import NETWORK_GRUB
 from farm.machine.installer import FIRMWARE, Boot, Course, Net, Trouble
+from farm.machine.preseed_scripts import DONE, FATAL, PARTMAN, SCRIPTS, SITE, SYSLOG
 from farm.machine.recipe import OUTPUT, Recipe, make
 from farm.machine.wish import Wish
 from farm.model.layout import Layout
 from farm.source.archive import Archive
 
 _KERNEL, _INITRD = "di-linux", "di-initrd.gz"
-# Of which distribution the package debian-installer-VERSION-netboot-ARCHITECTURE is.
-_VERSIONS = {"bullseye": "11", "bookworm": "12", "trixie": "13"}
+# Of which distribution the package debian-installer-VERSION-netboot-ARCHITECTURE is. An older one
+# does not take the key of a repository in its answers.
+_VERSIONS = {"bookworm": "12", "trixie": "13"}
 _KERNEL_BOOTS, _STARTS = "kernel", "preseed"
 _MIRROR = frozenset({"choose-mirror", "download-installer"})
 _LIMITS = {
@@ -46,8 +47,9 @@ _HINTS = {
     "pkgsel": "apt in the machine did not install the packages: read their scripts above.",
     "late": "A script of the workspace's own failed: it is named above.",
 }
+_LOGS = {"partman-base": PARTMAN}
 _TAIL = 30
-_LARGEST = 2**22
+_LARGEST = 2**20
 
 
 class DebianInstaller:
@@ -77,18 +79,14 @@ class DebianInstaller:
         :raises InputError: when the distribution has no such installer.
         :raises FarmError: when it cannot be unpacked.
         """
-        made: dict[str, Path] = {}
-        for recipe in _recipes(machine, archive):
-            made |= make(recipe, ground=ground, layout=layout, tell=tell)
-        return made
+        return dict(make(_recipe(archive), ground=ground, layout=layout, tell=tell))
 
     def identity(self) -> str:
         """Give the digest of all that decides what a machine becomes, beside its packages."""
         wish = replace(self._wish, sources={}, keyrings={}, archive="")
-        texts = [preseed.render_preseed(wish), *preseed.render_scripts().values()]
+        texts = [preseed.render_preseed(wish), *SCRIPTS.values()]
         site = hashlib.sha256(preseed.pack_site(wish)).hexdigest()
-        recipes = _recipes(wish.machine, self._archive)
-        return digest_of([texts, site, *(recipe.digest for recipe in recipes)])
+        return digest_of([texts, site, _recipe(self._archive).digest])
 
     def boot(self) -> Boot:
         """Make what is booted, or find it ready.
@@ -98,17 +96,16 @@ class DebianInstaller:
         wish = self._wish
         files = self.prepare(wish.machine, ground=self._ground, archive=self._archive,
                              layout=self._layout, tell=self._tell)  # fmt: skip
-        keyring = next(iter(wish.keyrings.values()))
-        texts = {preseed.PRESEED: preseed.render_preseed(wish),
-                 preseed.KEYRING: preseed.armor(keyring), **preseed.render_scripts()}  # fmt: skip
+        texts = {preseed.PRESEED: preseed.render_preseed(wish), **SCRIPTS}
         configuration = {name: text.encode() for name, text in texts.items()}
-        configuration[preseed.SITE] = preseed.pack_site(wish)
+        configuration[SITE] = preseed.pack_site(wish)
         return Boot(files, _KERNEL, _INITRD, configuration)
 
     def command_line(self, net: Net, *, static: bool) -> str:
         """Give the kernel's command line: Installation Guide, 5.3; it asks DHCP itself."""
         words = [
             f"initrd={_INITRD}", "auto=true", "priority=critical", "DEBIAN_FRONTEND=text",
+            "TERM=dumb",  # or a program that draws windows is put around it: the log is unreadable
             f"url={net.url}/{preseed.PRESEED}", f"hostname={self._wish.hostname}", "domain=",
             "interface=auto", "ipv6.disable=1", f"FARM_MONITOR={net.monitor_port}",
             f"FARM_PROXY={net.apt_proxy}", "mitigations=off", "console=tty0",
@@ -120,9 +117,9 @@ class DebianInstaller:
         """Take notice of a line of the scripts: ``HOST VERB ITEM``."""
         words = line.split()[1:]
         said = " ".join(words)
-        if said.startswith(preseed.FATAL):
-            course.fatal = course.fatal or course.phase
-        elif said.startswith(preseed.DONE):
+        if said.startswith(FATAL):
+            course.fatal, course.finished = course.fatal or course.phase, False
+        elif said.startswith(DONE):
             course.finished = not course.fatal
         elif words[:1] == ["TASKBEGIN"] and len(words) > 1:
             course.phase = words[1]
@@ -145,7 +142,7 @@ class DebianInstaller:
         return _LIMITS.get(phase, _OTHER)
 
     def explain(self, course: Course, logs: Path) -> Trouble:
-        """Say why it failed, with the last lines of the installer's syslog."""
+        """Say why it failed, with the last lines of the installer's log of that item."""
         item = course.fatal or course.phase
         hint = _HINTS.get(item, "The console's log tells more.")
         if item in _MIRROR:
@@ -154,22 +151,21 @@ class DebianInstaller:
         said = (
             f"debian-installer gave up at {item}" if course.fatal else f"it got as far as {item}"
         )
-        return Trouble(said, _tail(logs / preseed.LOG), item not in _OF_PRODUCT, hint)
+        log = _tail(logs / _LOGS.get(item, SYSLOG)) or _tail(logs / SYSLOG)
+        return Trouble(said, log, item not in _OF_PRODUCT, hint)
 
 
-def _recipes(machine: Machine, archive: Archive) -> tuple[Recipe, ...]:
-    loaders = (NETWORK_GRUB,) if machine.boot is BootKind.GRUB else ()
-    return (_unpacked(archive.target.distribution, archive.target.architecture), *loaders)
-
-
-def _unpacked(distribution: str, architecture: str) -> Recipe:
-    version = _VERSIONS.get(distribution)
+def _recipe(archive: Archive) -> Recipe:
+    target = archive.target
+    hint = 'Write [machine] installer = "fai".'
+    version = _VERSIONS.get(target.distribution)
     if version is None:
         raise InputError(
-            f"Of {distribution} the farm knows no debian-installer; it knows that of "
+            f"Of {target.distribution} the farm knows no debian-installer; it knows that of "
             f"{', '.join(_VERSIONS)}.",
-            hint='Write [machine] installer = "fai".',
+            hint=hint,
         )
+    architecture = target.architecture
     package = f"debian-installer-{version}-netboot-{architecture}"
     folder = (f"/usr/lib/debian-installer/images/{version}/{architecture}/text/debian-installer/"
               f"{architecture}")  # fmt: skip
@@ -184,6 +180,7 @@ def _unpacked(distribution: str, architecture: str) -> Recipe:
 def _tail(log: Path) -> str:
     try:
         with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _LARGEST))
             text = stream.read(_LARGEST).decode(errors="replace")
     except OSError:
         return ""

@@ -1,9 +1,8 @@
-"""Floor 4: the answers that debian-installer asks for, and the scripts that it runs.
+"""Floor 4: the answers that debian-installer asks for, and what it puts into the new system.
 
 Written by pure functions from what farm.toml says; see the Debian Installation Guide, appendix B,
 "Automating the installation using preseeding", and partman-auto-recipe.txt of debian-installer.
-All that differs from one run to the next, the addresses, is found out by the scripts from the
-address that the answers came from.
+They hold no address of this run, so the same release has the same answers.
 """
 
 from __future__ import annotations
@@ -11,122 +10,27 @@ from __future__ import annotations
 import base64
 import io
 import tarfile
-import textwrap
 from collections.abc import Iterator
+from pathlib import PurePath
 from urllib.parse import urlsplit
 
-from farm.config.settings import Machine, Partition
-from farm.machine.wish import Wish
+from debian.deb822 import Deb822
 
-PRESEED, EARLY, LATE = "preseed.cfg", "early.sh", "late.sh"
-SITE, KEYRING = "site.tar", "repository.asc"
-LOG = "syslog"
-FATAL, DONE = "TASKERROR fatal", "TASKEND installation"
-"""What the scripts say to the monitor, beside ``TASKBEGIN`` and a menu item."""
+from farm.config.settings import Machine, Partition
+from farm.machine.preseed_scripts import EARLY, LATE
+from farm.machine.wish import SERVER, Wish
+
+PRESEED = "preseed.cfg"
 
 _BASE = ("openssh-server",)
 _MIB = 2**20
 _LARGEST_MIB = 1000000000  # partman's way of writing: as much as there is
 _PRIORITY_STEP = 1000
 
-# What both scripts begin with. busybox has no curl; a PUT is written by hand, through nc.
-_TALK = """\
-set -u
-url=$(debconf-get preseed/url)
-server=${url#http://}
-server=${server%%/*}
-host=${server%:*}
-port=${server##*:}
-monitor=$(sed -n 's/.*FARM_MONITOR=\\([0-9]*\\).*/\\1/p' /proc/cmdline)
-name=$(debconf-get netcfg/get_hostname)
-say() { echo "$name $*" | nc "$host" "$monitor" > /dev/null 2>&1; }
-send_log() {
-    cp /var/log/syslog /tmp/farm-log
-    {
-        printf 'PUT /upload/%s HTTP/1.0\\r\\nContent-Length: %s\\r\\n\\r\\n' \\
-            syslog "$(wc -c < /tmp/farm-log)"
-        cat /tmp/farm-log
-    } | nc "$host" "$port" > /dev/null 2>&1
-}
-fetch() { wget -q -O "$2" "http://$server/$1"; }
-"""
-
-# Run as soon as the answers are there. What fails would be asked about on a console that nobody
-# looks at: the machine tells it and powers off instead.
-_EARLY = """\
-proxy=$(sed -n 's/.*FARM_PROXY=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
-debconf-set mirror/http/proxy "$proxy"
-debconf-set apt-setup/local0/repository "http://$server/candidate $(debconf-get mirror/suite) main"
-debconf-set apt-setup/local0/key "http://$server/repository.asc"
-watch() {
-    tail -n +1 -f /var/log/syslog | while read -r line; do
-        case $line in
-            *"Menu item '"*"' selected"*)
-                item=${line##*Menu item \\'}
-                say TASKBEGIN "${item%%\\'*}"
-                ;;
-            *"WARNING **: Configuring '"*"' failed"* | *"Bad archive mirror"* | \\
-                *"no packages matching running kernel"* | *"mirror does not support"*)
-                say TASKERROR fatal 1
-                send_log
-                poweroff -f
-                ;;
-        esac
-    done
-}
-# Whoever runs this waits until nobody holds its pipes any more.
-watch < /dev/null > /dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
-"""
-
-# Run at the end, with the new system in /target.
-_LATE = """\
-target=/target
-say TASKBEGIN late
-mkdir -p $target/root/.ssh $target/usr/share/keyrings /tmp/site
-chmod 700 $target/root/.ssh
-fetch site.tar /tmp/site.tar
-tar -x -C /tmp/site -f /tmp/site.tar
-cp /tmp/site/authorized_keys $target/root/.ssh/authorized_keys
-chmod 600 $target/root/.ssh/authorized_keys
-cp /tmp/site/keyrings/* $target/usr/share/keyrings/
-rm -f $target/etc/apt/sources.list $target/etc/apt/trusted.gpg.d/*local0* $target/etc/apt/apt.conf
-for file in /tmp/site/sources/*; do
-    sed "s#@SERVER@#http://$server#" "$file" > "$target/etc/apt/sources.list.d/${file##*/}"
-done
-[ ! -d /tmp/site/files ] || cp -R /tmp/site/files/. $target/
-if [ -d /tmp/site/scripts ]; then
-    mkdir -p $target/tmp/farm-scripts
-    cp /tmp/site/scripts/* $target/tmp/farm-scripts/
-    for file in $target/tmp/farm-scripts/*; do
-        # As FAI runs them, but from inside: $target is the root, $ROOTCMD nothing.
-        in-target env target= ROOTCMD= "/tmp/farm-scripts/${file##*/}" || {
-            say TASKERROR fatal 1
-            send_log
-            poweroff -f
-        }
-    done
-    rm -rf $target/tmp/farm-scripts
-fi
-send_log
-say TASKEND installation 0
-"""
-
 
 def render_preseed(wish: Wish) -> str:
     """Write the answers, a line each: owner, question, type, value."""
     return "".join(f"{line}\n" for line in _answers(wish))
-
-
-def render_scripts() -> dict[str, str]:
-    """Give the scripts that the answers name."""
-    return {EARLY: _TALK + _EARLY, LATE: _TALK + _LATE}
-
-
-def armor(keyring: bytes) -> str:
-    """Write a keyring as text: RFC 9580, 6.2, "Forming ASCII Armor"."""
-    text = "\n".join(textwrap.wrap(base64.b64encode(keyring).decode(), 64))
-    block = "PGP PUBLIC KEY BLOCK-----"
-    return f"-----BEGIN {block}\n\n{text}\n-----END {block}\n"
 
 
 def pack_site(wish: Wish) -> bytes:
@@ -169,6 +73,7 @@ def _answers(wish: Wish) -> Iterator[str]:
     yield "d-i base-installer/install-recommends boolean false"
     yield "d-i base-installer/kernel/image string linux-image-cloud-amd64"
     yield "d-i apt-setup/services-select multiselect"
+    yield from _repositories(wish)
     yield "tasksel tasksel/first multiselect"
     yield f"d-i pkgsel/include string {' '.join([*_BASE, *machine.packages])}"
     yield "d-i pkgsel/upgrade select none"
@@ -183,6 +88,23 @@ def _answers(wish: Wish) -> Iterator[str]:
     for when, name in (("early", EARLY), ("late", LATE)):
         words = f'base=$(debconf-get preseed/url); wget -q -O /tmp/{name} "${{base%/*}}/{name}"'
         yield f"d-i preseed/{when}_command string {words} && sh /tmp/{name}"
+
+
+def _repositories(wish: Wish) -> Iterator[str]:
+    """Write where packages come from beside the archive itself, the candidate first.
+
+    Of other suites of the archive no key is told: that of Debian is in every new system.
+    """
+    texts = (wish.sources[name] for name in sorted(wish.sources))
+    stanzas = (each for text in texts for each in Deb822.iter_paragraphs(text, use_apt_pkg=False))
+    archive = (wish.archive, wish.distribution)
+    others = [each for each in stanzas if (each["URIs"], each["Suites"]) != archive]
+    for number, fields in enumerate(others):
+        where = f"{fields['URIs']} {fields['Suites']} {fields['Components']}"
+        yield f"d-i apt-setup/local{number}/repository string {where}"
+        if fields["URIs"].startswith(SERVER):
+            key = base64.b64encode(wish.keyrings[PurePath(fields["Signed-By"]).name]).decode()
+            yield f"d-i apt-setup/local{number}/key string base64://{key}"
 
 
 def _disk(machine: Machine) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import tarfile
 from dataclasses import replace
@@ -12,15 +13,40 @@ import pytest
 
 from farm.base.run import run
 from farm.config.settings import Partition
-from farm.machine.preseed import armor, pack_site, render_preseed, render_scripts
+from farm.machine.preseed import pack_site, render_preseed
+from farm.machine.preseed_scripts import SCRIPTS
 from farm.machine.wish import File
-from farm.repo.signing import dearmor
 from tests.unit.machine.test_fai_space import MACHINE
 from tests.unit.machine.test_fai_space import WISH as PLAIN
 
 TOOL = timedelta(seconds=10)
 GOLDEN = Path(__file__).parent / "golden"
-WISH = replace(PLAIN, distribution="bookworm", archive="http://archive.example.org/debian")
+ARCHIVE = "http://archive.example.org/debian"
+OWN = """\
+Types: deb
+URIs: @SERVER@/candidate
+Suites: bookworm
+Components: main
+Signed-By: /usr/share/keyrings/ipbx-rc-keyring.gpg
+"""
+DISTRIBUTION = """\
+Types: deb
+URIs: {archive}
+Suites: bookworm
+Components: main
+Signed-By: /usr/share/keyrings/distribution-archive-keyring.gpg
+
+Types: deb
+URIs: {archive}-security
+Suites: bookworm-security
+Components: main contrib
+Signed-By: /usr/share/keyrings/distribution-archive-keyring.gpg
+"""
+WISH = replace(
+    PLAIN, distribution="bookworm", archive=ARCHIVE,
+    sources={"2-distribution.sources": DISTRIBUTION.format(archive=ARCHIVE),
+             "1-candidate.sources": OWN},
+)  # fmt: skip
 
 
 def answer(text: str, question: str) -> str:
@@ -50,13 +76,13 @@ def test_one_partition_takes_the_whole_disk() -> None:
 
 
 def test_no_address_of_this_run_is_in_it() -> None:
-    texts = [render_preseed(WISH), *render_scripts().values()]
+    texts = [render_preseed(WISH), *SCRIPTS.values()]
     assert not any("10.0.2.2" in text for text in texts)
 
 
-@pytest.mark.parametrize("name", sorted(render_scripts()))
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
 def test_the_scripts_are_scripts(name: str) -> None:
-    assert run(["/bin/sh", "-n"], input=render_scripts()[name], timeout=TOOL).stderr == ""
+    assert run(["/bin/sh", "-n"], input=SCRIPTS[name], timeout=TOOL).stderr == ""
 
 
 def test_what_is_put_in_at_the_end() -> None:
@@ -68,8 +94,19 @@ def test_what_is_put_in_at_the_end() -> None:
     assert modes == {
         "authorized_keys": 0o644, "files/etc/motd": 0o644, "keyrings/ipbx-rc-keyring.gpg": 0o644,
         "scripts/10-x": 0o755, "sources/1-candidate.sources": 0o644,
+        "sources/2-distribution.sources": 0o644,
     }  # fmt: skip
 
 
-def test_a_keyring_can_be_read_as_text() -> None:
-    assert dearmor(armor(b"\x99\x01" * 100).encode()) == b"\x99\x01" * 100
+def test_packages_come_from_the_candidate_too_and_are_verified_with_its_key() -> None:
+    text = render_preseed(WISH)
+    assert answer(text, "apt-setup/local0/repository") == "@SERVER@/candidate bookworm main"
+    key = answer(text, "apt-setup/local0/key")
+    assert base64.b64decode(key.removeprefix("base64://")) == b"key"
+
+
+def test_other_suites_of_the_archive_are_used_from_the_beginning() -> None:
+    text = render_preseed(WISH)
+    security = f"{ARCHIVE}-security bookworm-security main contrib"
+    assert answer(text, "apt-setup/local1/repository") == security
+    assert "local2" not in text
