@@ -60,6 +60,11 @@ def _check_debian_installer(document: Document, table: MachineTable) -> None:
     if table.firmware is Firmware.UEFI:
         problem = "a machine with 'uefi' is installed by \"fai\" only"
         document.add(("machine", "installer"), problem)
+    if table.partition and all(each.size[1] is not None for each in table.partition):
+        problem = (
+            "one must take all that is left for \"debian-installer\": its size is like '1 GiB-'"
+        )
+        document.add(("machine", "partition"), problem)
     for name, repository in document.repositories.items():
         if repository.images:
             problem = 'images are made by "fai", and [machine] says another installer'

@@ -23,8 +23,7 @@ from farm.machine.wish import SERVER, Wish
 PRESEED = "preseed.cfg"
 
 _BASE = ("openssh-server",)
-_MIB = 2**20
-_LARGEST_MIB = 1000000000  # partman's way of writing: as much as there is
+_MEGABYTE = 10**6  # partman's unit
 _PRIORITY_STEP = 1000
 
 
@@ -123,12 +122,16 @@ def _disk(machine: Machine) -> Iterator[str]:
 def _recipe(machine: Machine) -> Iterator[str]:
     """Write each partition as least, priority and most megabytes, then what it is."""
     for partition in machine.partitions or (Partition("/", (2**30, None)),):
-        least, most = (None if size is None else size // _MIB for size in partition.size)
+        least, most = partition.size
         if partition.mount == "swap":
-            what = "linux-swap method{ swap } format{ }"
+            what = "linux-swap $primary{ } method{ swap } format{ }"
         else:
             boot = " $bootable{ }" if partition.mount == "/" else ""
             what = (f"ext4 $primary{{ }}{boot} method{{ format }} format{{ }} use_filesystem{{ }} "
                     f"filesystem{{ ext4 }} mountpoint{{ {partition.mount} }}")  # fmt: skip
-        largest = _LARGEST_MIB if most is None else most
-        yield f"{least} {(least or 0) + _PRIORITY_STEP} {largest} {what} ."
+        largest = -1 if most is None else _megabytes(most)
+        yield f"{_megabytes(least)} {_megabytes(least) + _PRIORITY_STEP} {largest} {what} ."
+
+
+def _megabytes(size: int) -> int:
+    return -(-size // _MEGABYTE)

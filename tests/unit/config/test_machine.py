@@ -62,6 +62,9 @@ def test_partitions_and_page_are_tables_of_their_own(accept: Accept) -> None:
          '"ipxe" or "pxelinux".'),
         ('installer = "debian-installer"\nfirmware = "uefi"', "machine.installer: a machine with "
          "'uefi' is installed by \"fai\" only."),
+        ('installer = "debian-installer"\npartition = [{mount = "/", size = "2 GiB"}]',
+         'machine.partition: one must take all that is left for "debian-installer": its size is '
+         "like '1 GiB-'."),
         ('network = "bridge"', "machine.network: 'bridge' is no network for machines: it is "
          "'user', or 'libvirt:NAME'."),
         ('listen = ["80"]',

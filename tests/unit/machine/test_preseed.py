@@ -71,7 +71,7 @@ def test_the_distribution_comes_from_its_archive_wherever_that_is() -> None:
 
 def test_one_partition_takes_the_whole_disk() -> None:
     recipe = answer(render_preseed(WISH), "partman-auto/expert_recipe")
-    assert recipe.startswith("farm :: 1024 2024 1000000000 ext4 $primary{ } $bootable{ } ")
+    assert recipe.startswith("farm :: 1074 2074 -1 ext4 $primary{ } $bootable{ } ")
     assert recipe.endswith(" mountpoint{ / } .")
 
 
