@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from farm.base.activity import Tell
 from farm.base.errors import InputError
@@ -48,6 +49,7 @@ _HINTS = {
     "late": "A script of the workspace's own failed: it is named above.",
 }
 _LOGS = {"partman-base": PARTMAN}
+_SCHEMES = ("http", "https")
 _TAIL = 30
 _LARGEST = 2**20
 
@@ -76,7 +78,7 @@ class DebianInstaller:
     ) -> dict[str, Path]:
         """Make what is booted, which needs no candidate, or find it ready: files by path.
 
-        :raises InputError: when the distribution has no such installer.
+        :raises InputError: when the distribution has no such installer, or it cannot get at it.
         :raises FarmError: when it cannot be unpacked.
         """
         return dict(make(_recipe(archive), ground=ground, layout=layout, tell=tell))
@@ -156,8 +158,13 @@ class DebianInstaller:
 
 
 def _recipe(archive: Archive) -> Recipe:
-    target = archive.target
+    target, uri = archive.target, archive.mirror.suites[0].uri
     hint = 'Write [machine] installer = "fai".'
+    if urlsplit(uri).scheme not in _SCHEMES:
+        raise InputError(
+            f"debian-installer fetches the distribution by HTTP, and its archive is {uri}.",
+            hint=hint,
+        )
     version = _VERSIONS.get(target.distribution)
     if version is None:
         raise InputError(

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from debian.deb822 import Deb822
 
+from farm.base.errors import InputError
 from farm.config.settings import Machine, Partition
 from farm.machine.preseed_scripts import EARLY, LATE
 from farm.machine.wish import SERVER, Wish
@@ -28,8 +29,19 @@ _PRIORITY_STEP = 1000
 
 
 def render_preseed(wish: Wish) -> str:
-    """Write the answers, a line each: owner, question, type, value."""
-    return "".join(f"{line}\n" for line in _answers(wish))
+    """Write the answers, a line each: owner, question, type, value.
+
+    :raises InputError: when something that is wished for would be more than a value.
+    """
+    lines = list(_answers(wish))
+    for line in lines:
+        if not line.isprintable() or line.endswith("\\"):
+            raise InputError(
+                f"{line!r} cannot be told to debian-installer: an answer is one line, which a "
+                "backslash at its end would go on with.",
+                hint='Write what farm.toml says there in another way, or installer = "fai".',
+            )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def pack_site(wish: Wish) -> bytes:

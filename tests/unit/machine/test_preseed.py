@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.base.errors import InputError
 from farm.base.run import run
 from farm.config.settings import Partition
 from farm.machine.preseed import pack_site, render_preseed
@@ -110,3 +111,9 @@ def test_other_suites_of_the_archive_are_used_from_the_beginning() -> None:
     security = f"{ARCHIVE}-security bookworm-security main contrib"
     assert answer(text, "apt-setup/local1/repository") == security
     assert "local2" not in text
+
+
+@pytest.mark.parametrize("what", ["a\nd-i x y z", "a\\", "a\x1b[2J", "a\r"])
+def test_nothing_is_more_than_a_value(what: str) -> None:
+    with pytest.raises(InputError, match="cannot be told to debian-installer"):
+        render_preseed(replace(WISH, hostname=what))
