@@ -12,7 +12,7 @@ from farm.base.files import digest_of
 from farm.config.settings import Machine
 from farm.machine.hypervisor import Hypervisor
 from farm.machine.installation import take_picture
-from farm.machine.running import SSH, Box, boxes, fill, new_name, sweep
+from farm.machine.running import SSH, Box, boxes, fill, kept, new_name, sweep
 from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.release.wishes import tcp_ports
@@ -28,7 +28,8 @@ class Boxes:
         self._layout = layout
         self._hypervisor = hypervisor
         self._run = run
-        self._faulty: list[tuple[str, Box]] = []
+        self.latest: list[Box] = []
+        """Those that this process has kept because something failed, the latest last."""
 
     def new(self, purpose: str, target: Target, machine: Machine) -> Box:
         """Make a box, whose lock this process holds.
@@ -53,28 +54,30 @@ class Boxes:
         return f"farm-{digest_of(str(self._layout.root))[:6]}-{target}"
 
     @contextlib.contextmanager
-    def kept_if_red(self, box: Box) -> Iterator[None]:
+    def kept_if_red(self, box: Box, *, keep: bool = True) -> Iterator[None]:
         """Remove a box at the end of the block; or keep it, when the block fails.
 
-        What a fault of the farm has left goes as soon as the same goes well here.
+        :param keep: whether it is worth that: a kept machine takes memory as long as it stays.
         """
-        purpose = box.record.subject
         try:
             yield
         except Exception as error:
+            if not keep:
+                box.remove(self._hypervisor)
+                raise
             self.mark(box, error)
             box.leave()
-            if isinstance(error, FarmFault):
-                self._faulty.append((purpose, box))
+            self.latest.append(box)
             raise
         except BaseException:
             box.remove(self._hypervisor)
             raise
         box.remove(self._hypervisor)
-        for each in [box for known, box in self._faulty if known == purpose]:
-            with contextlib.suppress(InputError):  # somebody is looking at it
-                self.release(each)
-        self._faulty = [(known, box) for known, box in self._faulty if known != purpose]
+
+    def has_kept(self, purpose: str) -> bool:
+        """Say whether a machine of this run is kept that was made for a purpose."""
+        records = (box.record for box in kept(self._layout.machines))
+        return any(each.subject == purpose and each.run == self._run for each in records)
 
     def mark(self, box: Box, error: Exception) -> None:
         """Leave a machine as it is, for somebody to look at."""
@@ -91,6 +94,13 @@ class Boxes:
         if not box.take():
             raise InputError(f"The machine {box.folder.name} is in use.", hint="Leave it first.")
         box.remove(self._hypervisor)
+
+    def release_latest(self) -> None:
+        """Remove what this process has kept, but for those that somebody is at."""
+        for box in self.latest:
+            with contextlib.suppress(InputError):
+                self.release(box)
+        self.latest.clear()
 
     def sweep(self) -> None:
         """Take away the machines of processes that were killed."""

@@ -104,7 +104,7 @@ class Machines:
 
     @contextlib.contextmanager
     def clone(
-        self, subject: Subject, *, purpose: str, of: Installed | None = None
+        self, subject: Subject, *, purpose: str, of: Installed | None = None, keep: bool = True
     ) -> Iterator[Running]:
         """Give a machine of its own to a check: as it was right after its first boot.
 
@@ -112,12 +112,13 @@ class Machines:
 
         :param purpose: what it is for, in ``farm shell`` and reports.
         :param of: what it is a clone of, if not of what was just installed.
+        :param keep: whether it is kept when the block fails.
         :raises Blocked: when there is nothing that could be cloned.
         """
         installed = of or self.installed(subject)
         with self._turn():
             box = self.boxes.new(purpose, subject.target, self.installs.machine)
-            with self.boxes.kept_if_red(box):
+            with self.boxes.kept_if_red(box, keep=keep):
                 yield self._start_clone(installed, box, subject)
 
     @contextlib.contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from farm.base.errors import AuditFailed, CommandError, InstallFailed
-from farm.base.files import digest_of, locked
+from farm.base.files import digest_of, locked, read_json, sha256_of
 from farm.config.settings import Machine
 from farm.machine.cache import serve_cache
 from farm.machine.server import Offer, serve
@@ -70,10 +71,11 @@ class Upgrade:
         folder = self.layout.installed / f"{self.subject.target}-{key}"
         lock = self.layout.locks / f"upgraded-{key}.lock"
         with locked(lock, timeout=_TURN, what=f"upgrading the machine of {self.subject.target}"):
-            if not (folder / "about.json").exists():
+            if not _stands_on(folder, former):
+                shutil.rmtree(folder, ignore_errors=True)
                 with self.machines.attempts.once(folder.name):
                     self._upgrade(former, folder)
-        for each in (former.folder, folder):  # its disk is on top of that of the former
+        for each in (folder, former.folder):  # that of before last: its disk is below the other
             os.utime(each)
         return Installed(folder, self.subject.target, self.subject.candidate.digest)
 
@@ -93,20 +95,21 @@ class Upgrade:
             place.hang_up()
             about = {name: former.about[name] for name in ("wire", "address", "target")}
             self.machines.installs.keep(box, folder, {
-                **about, "candidate": "", "before": before, "phases": [],
+                **about, "candidate": "", "before": before, "phases": [], "on": _made(former),
             })  # fmt: skip
 
     @contextlib.contextmanager
-    def upgraded(self, *, purpose: str = "") -> Iterator[Running]:
+    def upgraded(self, *, purpose: str = "", keep: bool = True) -> Iterator[Running]:
         """Give a clone of the upgraded machine.
 
         :param purpose: what it is for, in ``farm shell`` and reports.
+        :param keep: whether it is kept when the block fails.
         :raises Blocked: when it cannot be upgraded.
         """
         with blocked_by(f"upgrade@{self.subject.target}"):
             machine = self.ensure()
         purpose = purpose or f"machine@{self.subject.target}"
-        with self.machines.clone(self.subject, purpose=purpose, of=machine) as running:
+        with self.machines.clone(self.subject, purpose=purpose, of=machine, keep=keep) as running:
             yield running
 
     def check(self, running: Running) -> str:
@@ -213,6 +216,20 @@ class Upgrade:
                 f"The upgrade has lost what the administrator has changed in {lost[0]}.",
                 hint="It must be a conffile, or its package must take care of it.",
             )
+
+
+def _stands_on(folder: Path, former: Installed) -> bool:
+    """Say whether an upgraded machine is there, with the disk below its own that it was made on.
+
+    That of before may have been cleared away and installed anew: under the same name, but with
+    other blocks on its disk.
+    """
+    about = folder / "about.json"
+    return about.exists() and read_json(about).get("on") == _made(former)
+
+
+def _made(former: Installed) -> str:
+    return sha256_of(former.folder / "about.json")
 
 
 def _live_on(place: Guest, packages: list[str]) -> list[str]:

@@ -1,13 +1,13 @@
-"""Boxes of machines: what is kept, and until when."""
+"""Which machines stay when something has failed on them, and for how long."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from farm.base.errors import AuditFailed, FarmFault
+from farm.base.errors import FarmFault
 from farm.config.settings import Machine
 from farm.machine.hypervisor import Hypervisor
 from farm.machine.running import Box, kept
@@ -15,63 +15,65 @@ from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.release.boxes import Boxes
 
-MACHINE = Machine(packages=("ipbx",))
 TARGET = Target("bookworm", "amd64")
 
 
 class NoHypervisor:
-    """What boxes ask of one: machines that are off."""
+    """Runs nothing."""
 
     def destroy(self, name: str) -> None:
-        """Do nothing."""
+        """There is nothing to end."""
 
     def screenshot(self, name: str, path: Path) -> None:
-        """Refuse."""
-        raise FarmFault(f"The machine {name} is off.")
+        raise FarmFault(f"{name} has no screen.")
 
 
 @pytest.fixture
-def boxes(tmp_path: Path) -> Boxes:
-    hypervisor = cast("Hypervisor", NoHypervisor())
-    return Boxes(Layout(tmp_path), hypervisor=hypervisor, run="run-1")
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path)
 
 
-def use(boxes: Boxes, error: Exception | None = None, *, purpose: str = "machine@t") -> Box:
-    box = boxes.new(purpose, TARGET, MACHINE)
-    with boxes.kept_if_red(box):
-        if error:
-            raise error
+@pytest.fixture
+def boxes(layout: Layout) -> Boxes:
+    return Boxes(layout, hypervisor=cast(Hypervisor, NoHypervisor()), run="run")
+
+
+def use(boxes: Boxes, *, keep: bool = True, error: str = "It is red.") -> Box:
+    """Let something fail on a machine."""
+    box = boxes.new("sipsak on a machine", TARGET, Machine(("sipsak",)))
+    with pytest.raises(FarmFault), boxes.kept_if_red(box, keep=keep):
+        raise FarmFault(error)
     return box
 
 
-def reasons(boxes: Any) -> list[str]:
-    return [box.record.why for box in kept(boxes._layout.machines)]
-
-
-def test_nothing_stays_of_what_went_well(boxes: Boxes) -> None:
+def test_a_machine_on_which_something_failed_stays_with_the_reason(
+    boxes: Boxes, layout: Layout
+) -> None:
     box = use(boxes)
-    assert not box.folder.exists()
+    (found,) = kept(layout.machines)
+    assert (found.folder, found.record.why) == (box.folder, "It is red.")
+    assert boxes.has_kept("sipsak on a machine")
+    assert not boxes.has_kept("libre on a machine")
 
 
-def test_what_the_release_did_wrong_stays_until_somebody_lets_it_go(boxes: Boxes) -> None:
-    with pytest.raises(AuditFailed):
-        use(boxes, AuditFailed("The page does not answer."))
-    use(boxes)
-    assert reasons(boxes) == ["The page does not answer."]
+def test_one_that_nobody_needs_to_look_at_goes(boxes: Boxes, layout: Layout) -> None:
+    use(boxes, keep=False)
+    assert not kept(layout.machines)
 
 
-def test_what_a_fault_has_left_goes_when_the_same_goes_well(boxes: Boxes) -> None:
-    with pytest.raises(FarmFault):
-        use(boxes, FarmFault("The power was cut."))
-    use(boxes, purpose="ipbx@t on a machine")
-    assert reasons(boxes) == ["The power was cut."]
-    use(boxes)
-    assert reasons(boxes) == []
+def test_what_a_first_try_has_left_is_taken_away_before_the_second(
+    boxes: Boxes, layout: Layout
+) -> None:
+    use(boxes, error="of an item before")
+    boxes.latest.clear()
+    use(boxes, error="of this one")
+    boxes.release_latest()
+    assert [box.record.why for box in kept(layout.machines)] == ["of an item before"]
 
 
-def test_an_interrupted_run_leaves_nothing(boxes: Boxes) -> None:
-    box = boxes.new("machine@t", TARGET, MACHINE)
-    with pytest.raises(KeyboardInterrupt), boxes.kept_if_red(box):
-        raise KeyboardInterrupt
-    assert reasons(boxes) == []
-    assert not box.folder.exists()
+def test_a_machine_that_somebody_is_at_stays(boxes: Boxes, layout: Layout) -> None:
+    someone = Box(use(boxes).folder)
+    assert someone.take(shared=True)
+    boxes.release_latest()
+    assert kept(layout.machines)
+    someone.leave()
