@@ -50,7 +50,8 @@ def _tries(
     gates = _gates(workspace, run)
     places = [] if needs_machine(path) else [Where.CHROOT]
     places += [Where.MACHINE] if INSTALL in gates else []
-    places += [Where.UPGRADED] if UPGRADE in gates and run and run.upgrades else []
+    if UPGRADE in gates and run and run.upgrades:
+        places += [Where.BEFORE, Where.UPGRADED]
     return [Try(unit, where) for where in places for unit in units]
 
 

@@ -29,6 +29,7 @@ from farm.release.order import Outcome
 from farm.release.readiness import check_ready
 from farm.release.requirements import check_requirements
 from farm.release.workshop import Workshop
+from farm.repo.state import Snapshot
 
 WORKSPACE = pytest.StashKey[Workspace]()
 """In ``config.stash`` of every run in a workspace."""
@@ -160,8 +161,13 @@ class ReleaseRun:
     @cached_property
     def upgrades(self) -> bool:
         """Whether users have, or had, anything that the candidate is an upgrade of."""
+        return self.former is not None
+
+    @property
+    def former(self) -> Snapshot | None:
+        """What users have, or had, that the candidate is an upgrade of."""
         digest = self.find_candidate_digest() if self.is_prepared else ""
-        return self.workshop.former(self.repository, digest) is not None
+        return self.workshop.former(self.repository, digest)
 
     @property
     def is_prepared(self) -> bool:

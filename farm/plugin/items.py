@@ -14,13 +14,15 @@ from farm.model.verdict import item_id
 from farm.plugin.context import ReleaseRun
 from farm.plugin.prose import ProseItem
 from farm.plugin.scheduler import Schedule, ScheduledItem
-from farm.release.gates import ALONE, CARRIED, HOWTO, INSTALL, UPGRADE, Unit
+from farm.release.gates import ALONE, BEFORE, CARRIED, HOWTO, INSTALL, UPGRADE, Unit
 
 BUILD = "build"
 GATE, SUBJECT, STATE = "gate", "subject", "state"
 """Properties of items: what they belong to, and how they ended, in the words of the ledger."""
 PICTURE, NOTE, PHASE = "picture", "note", "phase"
 """Properties of items that reports show."""
+ERROR = pytest.StashKey["BaseException | None"]()
+"""What an item has raised first, in ``item.stash``."""
 # What takes minutes when nobody knows yet how many.
 _MACHINE_SECONDS = {"install/installer": 90.0, "install/installs": 180.0, "upgrade/former": 180.0,
                     "upgrade/upgrades": 90.0, "upgrade/back": 60.0}  # fmt: skip
@@ -34,13 +36,15 @@ class Where(StrEnum):
     CHROOT = ""
     MACHINE = ":machine"
     """On one that was just installed."""
+    BEFORE = ":before"
+    """On one that has what users have."""
     UPGRADED = ":upgraded"
-    """On one that had what users have before."""
+    """On one that had it, and was upgraded."""
 
     @property
     def gate(self) -> str:
         """The gate that asks for it."""
-        return {Where.CHROOT: HOWTO, Where.MACHINE: INSTALL, Where.UPGRADED: UPGRADE}[self]
+        return {Where.CHROOT: HOWTO, Where.MACHINE: INSTALL}.get(self, UPGRADE)
 
 
 @dataclass(frozen=True, order=True)
@@ -62,11 +66,18 @@ class Try:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the farm knows of an item that belongs to a gate."""
+    """What the farm knows of an item that belongs to a gate.
+
+    :param twin: of a HOWTO on what users have: the name of the same on a machine that was just
+        installed, which may have passed when that was released.
+    :param before: of a HOWTO on an upgraded machine: the name of the same before the upgrade.
+    """
 
     gate: str
     check: str
     subject: Unit | Target
+    twin: str = ""
+    before: str = ""
 
     @property
     def item(self) -> str:
@@ -77,6 +88,11 @@ class Facts:
     def name(self) -> str:
         """Gate and check."""
         return f"{self.gate}/{self.check}"
+
+    @property
+    def howto(self) -> str:
+        """The file of a HOWTO, below the workspace."""
+        return self.check.removeprefix(BEFORE).partition("::")[0]
 
     @property
     def is_of_build(self) -> bool:
@@ -93,12 +109,16 @@ def facts_of(item: pytest.Item, root: Path) -> Facts | None:
     """Give what the farm knows of an item; None for an item of no gate."""
     if isinstance(item, ProseItem):
         tried = Try.parse(item.farm_package, item.farm_target)
-        return Facts(tried.where.gate, f"{_below(item.path, root)}::howto", tried.unit)
+        return _howto_facts(tried, f"{_below(item.path, root)}::howto")
     subject = _subject(item)
     if subject is None:
         return None
     if howto_package(item.path, root):
-        return Facts(_gate(item), f"{_below(item.path, root)}::{_within_file(item)}", subject)
+        check = f"{_below(item.path, root)}::{_within_file(item)}"
+        value = _params(item).get("farm_trial")
+        if isinstance(value, Try):
+            return _howto_facts(value, check)
+        return Facts(HOWTO, check, subject)
     mark = item.get_closest_marker("farm_gate")
     if mark is None or not mark.args:
         return None
@@ -109,21 +129,35 @@ def facts_of(item: pytest.Item, root: Path) -> Facts | None:
     return Facts(str(mark.args[0]), name if more == f"[{subject}]" else name + more, subject)
 
 
-def _subject(item: pytest.Item) -> Unit | Target | None:
+def _howto_facts(tried: Try, check: str) -> Facts:
+    gate = tried.where.gate
+    if tried.where is Where.UPGRADED:
+        return Facts(gate, check, tried.unit, before=_elsewhere(tried, Where.BEFORE, check))
+    if tried.where is Where.BEFORE:
+        twin = _elsewhere(tried, Where.MACHINE, check)
+        return Facts(gate, f"{BEFORE}{check}", tried.unit, twin=twin)
+    return Facts(gate, check, tried.unit)
+
+
+def _elsewhere(tried: Try, where: Where, check: str) -> str:
+    """Name the item of the same HOWTO somewhere else."""
+    other = Try(tried.unit, where)
+    return _howto_facts(other, check.replace(str(tried), str(other), 1)).item
+
+
+def _params(item: pytest.Item) -> Mapping[str, object]:
     callspec = getattr(item, "callspec", None)
-    params: Mapping[str, object] = callspec.params if callspec else {}
+    return callspec.params if callspec else {}
+
+
+def _subject(item: pytest.Item) -> Unit | Target | None:
+    params = _params(item)
     for name in _ABOUT:
         value = params.get(name)
         value = value.unit if isinstance(value, Try) else value
         if isinstance(value, Unit | Target):
             return value
     return None
-
-
-def _gate(item: pytest.Item) -> str:
-    callspec = getattr(item, "callspec", None)
-    value = callspec.params.get("farm_trial") if callspec else None
-    return value.where.gate if isinstance(value, Try) else HOWTO
 
 
 def _below(path: Path, root: Path) -> str:
@@ -197,6 +231,9 @@ def _around_machine(
         return [former], (installer,)
     if facts.name == "upgrade/upgrades":
         return [f"upgraded:{target}"], (machine, former)
+    before = f"before:{facts.howto}[{facts.subject}]"
+    if facts.twin:
+        return [before], (*everything, former)
     if facts.gate == UPGRADE:
-        return [], (f"upgraded:{target}",)
+        return [], (f"upgraded:{target}", before)
     return [], (machine,)

@@ -28,7 +28,7 @@ _FIRST = "first release: users have nothing that could be upgraded"
 
 def upgrade_of(run: ReleaseRun, target: Target) -> Upgrade | None:
     """Give the upgrade of what users have to the candidate, if they have had anything else."""
-    former = _former(run, target)
+    former = former_of(run, target)
     if former is None:
         return None
     workshop = run.workshop
@@ -36,7 +36,8 @@ def upgrade_of(run: ReleaseRun, target: Target) -> Upgrade | None:
     return Upgrade(workshop.machines, workshop.layout, former, subject)
 
 
-def _former(run: ReleaseRun, target: Target) -> Subject | None:
+def former_of(run: ReleaseRun, target: Target) -> Subject | None:
+    """Give what users have, or had, that the candidate is an upgrade of."""
     snapshot = run.workshop.former(run.repository, run.whole_candidate().digest)
     return _offered(run, snapshot, target)
 
@@ -73,7 +74,7 @@ class ReleasedMachine:
 
     @cached_property
     def _former(self) -> Subject | None:
-        return _former(self.run, self.target)
+        return former_of(self.run, self.target)
 
     def _note(self, text: str) -> None:
         if text:
@@ -98,14 +99,17 @@ class ReleasedMachine:
         before = self._machines.installs.find(self._subject)
         installed = before or self._machines.installs.ensure(self._subject)
         if not before:
-            phases = [f"{name}|{seconds:.1f}" for name, seconds in installed.about["phases"]]
-            self.item.user_properties += [(PHASE, phase) for phase in phases]
+            self._show_phases(installed)
         for path in installed.pictures:
             self.item.user_properties.append((PICTURE, f"{path}|{path.stem}"))
         self._note(str(installed.about["acceleration"]))
         self._note(", ".join(f"{name} {seconds:.0f} s" for name, seconds in
                              installed.about["phases"]))  # fmt: skip
         return installed
+
+    def _show_phases(self, installed: Installed) -> None:
+        phases = [f"{name}|{seconds:.1f}" for name, seconds in installed.about["phases"]]
+        self.item.user_properties += [(PHASE, phase) for phase in phases]
 
     def check_packages(self) -> None:
         """See that it has exactly the candidate's packages."""
@@ -165,7 +169,8 @@ class ReleasedMachine:
         if held is None:
             self._note(_FIRST)
             return
-        self._machines.installs.ensure(held)
+        if not self._machines.installs.find(held):
+            self._show_phases(self._machines.installs.ensure(held))
         self._note(f"users have {held.candidate.snapshot.id}")
 
     @property

@@ -86,6 +86,8 @@ class Reporter:
         state = item.state or State.WAITING
         if state == State.FAILED and known.get(STATE) in (State.FAULT, State.FAILED):
             state = str(known[STATE])
+        if state == State.WAITING and known.get(STATE) == State.PASSED:  # see running.py
+            state, item.reason = State.PASSED, ""
         gate, subject = str(known.get(GATE, "")), str(known.get(SUBJECT, ""))
         red = state in (State.FAILED, State.FAULT)
         return Shown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from farm.base.errors import FarmFault
 from farm.model.verdict import State, Verdict
 from farm.plugin.context import ReleaseRun
 from farm.plugin.items import Facts
-from farm.release.gates import TRYING, Unit
+from farm.release.gates import INSTALL, TRYING, Unit
 
 RECORDED = "farm_recorded"
 VERDICTS = pytest.StashKey["Verdicts"]()
@@ -31,6 +32,9 @@ class Verdicts:
         """Give the digest of what an item looks at, if that is there; builds nothing."""
         if facts.is_of_build and isinstance(facts.subject, Unit):
             return self._run.find_build_key(facts.subject)
+        if facts.twin:
+            former = self._run.former
+            return former.digest if former else ""
         return self._run.find_candidate_digest()
 
     def _is_there(self, facts: Facts) -> bool:
@@ -41,8 +45,9 @@ class Verdicts:
     def _inputs_of(self, facts: Facts) -> str:
         inputs = self._inputs()
         if facts.gate in TRYING and isinstance(facts.subject, Unit):
-            howto = self._howtos.get((facts.subject, facts.check.partition("::")[0]))
-            return howto.inputs(facts.gate, inputs) if howto else ""
+            howto = self._howtos.get((facts.subject, facts.howto))
+            gate = INSTALL if facts.twin else facts.gate
+            return howto.inputs(gate, inputs) if howto else ""
         return inputs.get(facts.name, "")
 
     def _inputs(self) -> dict[str, str]:
@@ -62,7 +67,15 @@ class Verdicts:
             return None
         inputs = self._inputs_of(facts)
         ledger = self._run.workshop.ledger
-        return ledger.recorded_pass(facts.item, digest=digest, inputs=inputs)
+        found = ledger.recorded_pass(facts.item, digest=digest, inputs=inputs)
+        if found or not facts.twin:
+            return found
+        # It was tried when that was released, on a machine like the one that users have.
+        twin = ledger.recorded_pass(facts.twin, digest=digest, inputs=inputs)
+        found = replace(twin, item=facts.item, gate=facts.gate) if twin else None
+        if found:
+            ledger.record(found)
+        return found
 
     def begin(self, facts: Facts) -> None:
         """Take back what was recorded of an item that is about to be tried: it may never end."""
@@ -87,7 +100,7 @@ class Verdicts:
                 names = [
                     facts.item for _, facts in items
                     if facts.gate == gate and facts.subject == howto.unit
-                    and facts.check.partition("::")[0] == howto.path
+                    and facts.howto == howto.path
                 ]  # fmt: skip
                 if names:
                     self._run.workshop.ledger.expect(

@@ -40,6 +40,10 @@ _PER_TARGET = {
 # The check whose inputs decide about HOWTOs that are tried on machines, too.
 _DECIDING = {INSTALL: f"{INSTALL}/installs", UPGRADE: f"{UPGRADE}/upgrades"}
 
+BEFORE = "before/"
+"""Begins the check of a HOWTO on what users have. What is found there is kept with the digest of
+that, and a gate asks for it only so that somebody has looked: see docs/machines.md."""
+
 ALONE = frozenset({"build/build", "repository/lint"})
 """Checks that look at a build and nothing else: they need no candidate."""
 
@@ -238,7 +242,13 @@ def _items_of(
 ) -> list[Requirement]:
     inputs = howto.inputs(gate, plan.inputs)
     if items:
-        return [Requirement(gate, item, plan.candidate, inputs) for item in items]
+        before = howto.inputs(INSTALL, plan.inputs)
+        return [
+            Requirement(gate, item, plan.former, before)
+            if item.startswith(f"{UPGRADE}/{BEFORE}")
+            else Requirement(gate, item, plan.candidate, inputs)
+            for item in items
+        ]
     problem = (
         f"{howto.path} has never been collected completely as it is now"
         if items is None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -108,11 +109,34 @@ class QuickWorkshop(Workshop):
 
     def candidate(self, repository: str, builds: Iterable[Build]) -> Candidate:
         content = Content("sample", tuple(builds))
-        snapshot = Snapshot(
+        snapshot = self._snapshot(repository, content)
+        note(f"candidate {content.digest}")
+        return Candidate(snapshot, merge(content.builds), HERE / "key", "sample")
+
+    def _snapshot(self, repository: str, content: Content) -> Snapshot:
+        return Snapshot(
             content.digest, content.digest, repository, HERE, datetime(2024, 5, 1, tzinfo=UTC),
             content.entries, "fingerprint", own_key=True, keys=HERE, former=(),
         )  # fmt: skip
-        return Candidate(snapshot, merge(content.builds), HERE / "key", "sample")
+
+    # What users have: the file ``former`` names its packages, behind its digest.
+
+    def former(self, repository: str, candidate: str) -> Snapshot | None:
+        digest = _former()[:1]
+        made = self._snapshot("production", Content("sample", ()))
+        return replace(made, digest=digest[0]) if digest else None
+
+    def offered(self, snapshot: Snapshot) -> Candidate:
+        names = [name for name in self.plan().jobs if name.partition("@")[0] in _former()[1:]]
+        builds = merge(self.builder.ensure(name) for name in names)
+        return Candidate(snapshot, builds, HERE / "key", "sample")
+
+    def subject(self, candidate: Candidate, target: Target) -> Any:
+        return SimpleNamespace(candidate=candidate, target=target)
+
+    @cached_property
+    def machines(self) -> Any:
+        return QuickMachines()
 
     def publish(self, repository: str, candidate: Candidate, **_: Any) -> Outcome:
         howtos = self.howtos(candidate.units)
@@ -135,14 +159,57 @@ class QuickWorkshop(Workshop):
         return self._switch(to, self.candidate(source, builds).snapshot)
 
 
+def _former() -> list[str]:
+    path = HERE / "former"
+    return path.read_text().split() if path.exists() else []
+
+
+class QuickMachines:
+    """Machines that are folders of this host; ``$UPGRADED`` tells which were upgraded."""
+
+    boxes = SimpleNamespace(
+        latest=[], has_kept=lambda _: False, release_latest=lambda: None, sweep=lambda: None
+    )
+
+    def clone(self, subject: Any, *, purpose: str, keep: bool = True) -> Any:
+        return _machine(purpose, env={"UPGRADED": ""})
+
+    def upgraded(self, *, purpose: str, keep: bool) -> Any:
+        return _machine(purpose, env={"UPGRADED": "yes"})
+
+    def leave(self) -> None:
+        """Nobody shares one."""
+
+
+@contextlib.contextmanager
+def _machine(purpose: str, *, env: Mapping[str, str]) -> Iterator[Any]:
+    note(f"clone {purpose}")
+    try:
+        yield SimpleNamespace(place=Folder(env))
+    except Exception:
+        note(f"red {purpose}")
+        raise
+
+
+@contextlib.contextmanager
+def try_on_folder(machine: Any, _: Any, what: Installation) -> Iterator[Trial]:
+    """Give a place in which nothing is installed."""
+    with machine as running:
+        version = what.candidate.builds[what.unit].version
+        yield Trial(running.place, what.unit.package, version)
+
+
 class Folder:
     """A place whose commands run on this host."""
+
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        self._env = env
 
     def run(
         self, argv: Sequence[str | os.PathLike[str]], *, timeout: timedelta,
         ok: Sequence[int] | None = (0,), **_: Any,
     ) -> Result:  # fmt: skip
-        return run(argv, timeout=timeout, ok=ok, cwd=HERE)
+        return run(argv, timeout=timeout, ok=ok, cwd=HERE, env=self._env)
 
 
 @contextlib.contextmanager
@@ -169,6 +236,8 @@ def pytest_configure() -> None:
     _PATCH.setattr(context, "Workshop", QuickWorkshop)
     _PATCH.setattr(context, "check_requirements", _nothing)
     _PATCH.setattr(howto_fixtures, "try_package", try_quickly)
+    _PATCH.setattr(howto_fixtures, "try_on_machine", try_on_folder)
+    _PATCH.setattr(howto_fixtures, "upgrade_of", lambda *_: QuickMachines())
     _PATCH.setattr(Candidate, "view", _nothing)
     for name in ("check_installable", "check_signatures", "check_lint"):
         _PATCH.setattr(checks, name, _nothing)

@@ -260,6 +260,32 @@ def test_what_works_at_the_second_try_has_passed_and_that_is_told(
     assert "tried twice; the first time: The farm is broken." in page(root)
 
 
+TOOL = """
+import pytest
+from farm.base.errors import FarmFault
+
+pytestmark = pytest.mark.farm_gate("repository")
+tries = []
+
+@pytest.fixture(scope="session")
+def tool():
+    tries.append("one")
+    if len(tries) == 1:
+        raise FarmFault("The tool is away.")
+
+def test_tool(released_target, tool):
+    assert len(tries) == 2
+"""
+
+
+def test_at_the_second_try_fixtures_of_the_session_are_made_anew(
+    root: Path, release: Release
+) -> None:
+    write(root / "checks/test_tool.py", TOOL)
+    release("checks").assert_outcomes(passed=2)
+    assert "tried twice; the first time: The tool is away." in page(root)
+
+
 def test_a_traceback_is_shown_to_whoever_wants_it(root: Path, release: Release) -> None:
     write(root / "fail/sipsak", "make says no")
     assert "fake_workshop.py" in said(release("--full-trace"))

@@ -110,6 +110,22 @@ def test_a_howto_for_machines_is_asked_for_on_machines_and_is_not_enough_alone()
     assert next(r.problem for r in alone).startswith("sipsak has no HOWTO for a chroot")
 
 
+def test_an_upgrade_is_asked_for_howtos_before_it_and_after_it() -> None:
+    before, after = (f"upgrade/{each}howtos/sipsak.md::howto" for each in ("before/", ""))
+    inputs = {"install/installs": "+machine", "upgrade/upgrades": "+upgrade"}
+    known = {("upgrade", PROSE.source): [before, after]}
+
+    def asked(former: str) -> list[tuple[str, str, str]]:
+        one = Plan("candidate", (SIPSAK,), {}, (PROSE,), inputs, former)
+        found = required_items("upgrade", plan=one, expectations=known)
+        return [(r.item, r.digest, r.inputs) for r in found if "howtos" in r.item]
+
+    assert asked("older") == [
+        (before, "older", "prose-digest+machine"), (after, "candidate", "prose-digest+upgrade"),
+    ]  # fmt: skip
+    assert asked("") == [], "users have nothing"
+
+
 def test_the_howto_of_another_target_is_not_enough() -> None:
     units = (SIPSAK, Unit("sipsak", TRIXIE))
     known = {("howto", PROSE.source): [BLOCK]}
