@@ -28,12 +28,12 @@ from farm.model.layout import Layout
 from farm.model.target import Target
 from farm.place import overlay
 from farm.release import checks
+from farm.release.attachments import find_attachments
 from farm.release.candidate import Candidate, merge
 from farm.release.chain import check_way, downstream
 from farm.release.conditions import check_released_to
 from farm.release.gates import HowtoFile, Unit
 from farm.release.inputs import check_inputs
-from farm.release.installs import configurations
 from farm.release.machines import Machines
 from farm.release.order import Desk, Order, Outcome
 from farm.release.presence import Presence
@@ -330,7 +330,7 @@ class Workshop:
         former = self.former(repository, digest)
         return replace(
             order, inputs=self.inputs(repository, digest), former=former.digest if former else "",
-            attachments=configurations(self.layout, digest),
+            attachments=find_attachments(self.layout, digest, gates=order.gates),
         )  # fmt: skip
 
     def inputs(self, repository: str, candidate: str) -> dict[str, str]:
