@@ -177,6 +177,7 @@ class Installs:
                 self._install(subject)
         except FarmFault as error:
             self._tell(f"trying once more: {error.brief}")
+            self._boxes.release_latest()
             with self._attempts.once(key):
                 self._install(subject)
 
