@@ -21,12 +21,13 @@ import pytest
 from farm.base.errors import FarmError, FarmFault, InstallFailed
 from farm.config.choices import Boot as BootKind
 from farm.machine import installation
-from farm.machine.domain import DirectKernel, DomainSpec, render_domain
+from farm.machine.domain import Accelerator, DirectKernel, DomainSpec, render_domain
 from farm.machine.fai import Fai
 from farm.machine.fai_root import INITRD, KERNEL, ROOT
 from farm.machine.hypervisor import Hypervisor
+from farm.machine.installation import make_disk
 from farm.machine.installer import Boot, Course, Net, Trouble
-from farm.machine.running import Box, fill, new_name
+from farm.machine.running import Box, describe_hardware, fill, new_name
 from tests.faults.remains import check_nothing_is_left_of
 from tests.integration.test_hypervisor import Machine as Seen
 from tests.integration.test_hypervisor import direct as direct
@@ -189,12 +190,13 @@ def test_more_memory_than_there_is(begin: Begin, installer: Reporting) -> None:
     assert "[machine] memory" in told.value.hint
 
 
-def test_a_port_that_somebody_else_has_taken(begin: Begin, installer: Reporting, box: Box) -> None:
+def test_a_port_that_somebody_else_has_taken(box: Box, hypervisor: Hypervisor) -> None:
+    make_disk(box.disk, MACHINE.disk)
     port = box.record.ports["22"]
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
-        said = f"A machine cannot be started: .*tcp:127.0.0.1:{port}-:22"
+        said = rf"A machine cannot be started: .*tcp:127\.0\.0\.1:{port}-:22"
         with pytest.raises(FarmFault, match=said) as told:
-            begin(installer)
+            hypervisor.start(render_domain(describe_hardware(box, MACHINE, Accelerator.TCG)))
     assert "Run it again" in told.value.hint
