@@ -83,7 +83,12 @@ watch() {{
         esac
     done
 }}
-watch < /dev/null > /dev/null 2>&1 &
+# Whoever waits for this script waits until nobody holds what it writes to: not even a shell that
+# keeps it aside while a function writes elsewhere.
+(
+    exec < /dev/null > /dev/null 2>&1
+    watch
+) &
 """
 
 # Run at the end, with the new system in /target.

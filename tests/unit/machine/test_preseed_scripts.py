@@ -58,13 +58,13 @@ class Played:
         (root / "var/log/syslog").write_text("nothing\n")
         (root / "site.tar").write_bytes(pack_site(replace(WISH, site=SITE)))
 
-    def run(self, name: str) -> int:
+    def run(self, name: str, *, last: str = "wait") -> int:
         places = (
             r'(?<![\w}"])/(target|tmp/|proc/)|(?<=")/var/log|/usr/lib/post-base|/var/log/syslog'
         )
         text = re.sub(places, lambda match: f"{self.root}{match[0]}", SCRIPTS[name])
         env = {"ROOT": str(self.root), "PATH": f"{self.root}/bin:/usr/bin:/bin"}
-        done = run(["/bin/sh", "-c", f"{text}wait\n"], timeout=TOOL, env=env, ok=None)
+        done = run(["/bin/sh", "-c", f"{text}{last}\n"], timeout=TOOL, env=env, ok=None)
         return done.returncode
 
     def unpack(self) -> None:
@@ -103,6 +103,11 @@ def test_apt_asks_this_host_itself_and_the_proxy_for_all_else(played: Played) ->
     run([hook], timeout=TOOL)
     conf = played.text("target/etc/apt/apt.conf.d/90farm-install")
     assert 'Acquire::http::Proxy::10.0.2.2 "DIRECT";' in conf
+
+
+def test_nobody_waits_for_the_watch_over_the_log(played: Played) -> None:
+    (played.root / "bin/tail").write_text("#!/bin/sh\nexec sleep 30\n")
+    assert played.run(EARLY, last=":") == 0
 
 
 def test_menu_items_are_told_and_one_that_fails_ends_it(played: Played) -> None:
