@@ -6,7 +6,10 @@ itself. Where a mirror has them it would go on: nothing after that is tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from farm.base.errors import FarmFault
 from farm.build.builder import Ground
 from farm.build.chroots import Base
 from farm.build.dependencies import Dependencies
+from farm.config.choices import Boot as BootKind
 from farm.config.settings import Machine
 from farm.machine.cache import serve_cache
 from farm.machine.debian_installer import DebianInstaller
@@ -29,6 +33,14 @@ from farm.model.layout import Layout
 from farm.source.archive import Archive
 
 MACHINE = Machine(packages=("ipbx",), memory=2**30, cpus=2)
+CANDIDATE = """\
+Types: deb
+URIs: @SERVER@/candidate
+Suites: bookworm
+Components: main
+Signed-By: /usr/share/keyrings/a.gpg
+"""
+Make = Callable[..., DebianInstaller]
 
 
 @pytest.fixture
@@ -40,26 +52,29 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 
 @pytest.fixture
-def installer(farm_state: Path, host_archive: Archive, base_chroot: Base) -> DebianInstaller:
+def make(farm_state: Path, host_archive: Archive, base_chroot: Base) -> Make:
     layout = Layout(farm_state)
     chosen = Dependencies(layout, archive=host_archive, base=base_chroot, tell=tell_nobody)
-    wish = Wish(
-        MACHINE, "ipbx", sources={"1-candidate.sources": "URIs: @SERVER@/candidate\n"},
-        keyrings={"a.gpg": b"key"}, authorized_keys=("ssh-ed25519 AAAA farm",), site={},
-        distribution="bookworm", archive=host_archive.mirror.suites[0].uri,
-    )  # fmt: skip
     ground = Ground(base_chroot, chosen)
-    return DebianInstaller(wish, ground=ground, archive=host_archive, layout=layout,
-                           tell=tell_nobody)  # fmt: skip
+
+    def make(machine: Machine, kind: type[DebianInstaller] = DebianInstaller) -> DebianInstaller:
+        wish = Wish(
+            machine, "ipbx", sources={"1-candidate.sources": CANDIDATE},
+            keyrings={"a.gpg": b"key"}, authorized_keys=("ssh-ed25519 AAAA farm",), site={},
+            distribution="bookworm", archive=host_archive.mirror.suites[0].uri,
+        )  # fmt: skip
+        return kind(wish, ground=ground, archive=host_archive, layout=layout, tell=tell_nobody)
+
+    return make
 
 
 def test_it_gets_to_the_mirror_and_says_what_that_lacks(
-    box: Box, installer: DebianInstaller, tmp_path: Path
+    box: Box, make: Make, tmp_path: Path
 ) -> None:
     said: list[str] = []
     spec = describe_hardware(box, MACHINE, Accelerator.TCG)
     with serve_cache(tmp_path / "cache") as port, pytest.raises(FarmFault) as told:
-        install(Site(box, spec, USER, cache_port=port), MACHINE, installer,
+        install(Site(box, spec, USER, cache_port=port), MACHINE, make(MACHINE),
                 hypervisor=Hypervisor(), tell=said.append)  # fmt: skip
     phases = [line.rpartition(": ")[2] for line in said]
     for phase in ("network boot", "kernel", "preseed", "netcfg", "choose-mirror"):
@@ -68,4 +83,21 @@ def test_it_gets_to_the_mirror_and_says_what_that_lacks(
                                      "download-installer.")  # fmt: skip
     assert "anna" in told.value.details
     assert ".udeb packages" in told.value.hint
-    assert "choose-mirror" in (box.logs / "syslog").read_text()
+    syslog = (box.logs / "syslog").read_text()
+    assert "choose-mirror" in syslog
+    assert re.search(r"farm: repository: http://10\.0\.2\.2:\d+/candidate bookworm main", syslog)
+
+
+class Impatient(DebianInstaller):
+    """It is known to have booted when it has fetched its answers: that is far enough."""
+
+    def limit(self, phase: str) -> timedelta:
+        return timedelta(0) if phase == "preseed" else super().limit(phase)
+
+
+def test_pxelinux_boots_it_as_well(box: Box, make: Make) -> None:
+    machine = replace(MACHINE, boot=BootKind.PXELINUX)
+    spec = describe_hardware(box, machine, Accelerator.TCG)
+    with pytest.raises(FarmFault, match="it hangs in the phase preseed"):
+        install(Site(box, spec, USER, cache_port=1), machine, make(machine, Impatient),
+                hypervisor=Hypervisor(), tell=tell_nobody)  # fmt: skip
