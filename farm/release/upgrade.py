@@ -149,9 +149,9 @@ class Upgrade:
         before: Mapping[str, str] = running.installed.about["before"]
         words = [f"{name}={version}" for name, version in before.items() if name in own]
         try:
-            self._to(running, self.former, ["--allow-downgrades", "install", *words])
+            self._to(running, self.former, [*KEEP, "--allow-downgrades", "install", *words])
         except InstallFailed as error:
-            said = f"apt does not go back: {error.details.splitlines()[-1:] or error.brief}"
+            said = f"apt does not go back: {(error.details.splitlines() or [error.brief])[-1]}"
         else:
             have = checks.package_set(running.place)
             wrong = [name for name in own if name in before and have.get(name) != before[name]]
