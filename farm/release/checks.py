@@ -215,9 +215,15 @@ def check_howto(package: str, *, folder: Path) -> None:
     :param folder: the workspace's ``howtos``.
     :raises AuditFailed: when it has none, or only such that need a machine.
     """
-    if all(needs_machine(path) for path in find_howtos(package, folder=folder)):
+    found = find_howtos(package, folder=folder)
+    if all(needs_machine(path) for path in found):
+        why = (
+            "has no HOWTO but for machines, so it would go out untried where none is installed"
+            if found
+            else "has no HOWTO, so nobody knows how to see that it works"
+        )
         raise AuditFailed(
-            f"{package} has no HOWTO, so nobody knows how to see that it works.",
+            f"{package} {why}.",
             hint=f"Write howtos/{package}.md or howtos/{package}/test_{package}.py; "
             f"'{package} --version' is a beginning.",
         )

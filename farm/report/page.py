@@ -21,6 +21,8 @@ BLOCKED = "blocked"
 
 _TEMPLATES = Path(__file__).parents[1] / "templates" / "report"
 _WIDTH, _ROW, _LEFT, _TOP = 1000.0, 22, 60, 24
+_BAR, _STRIP = 16, 15  # heights of items, and of their phases below them
+_LETTER = 5.6  # the width of one in the names of phases
 _TICKS = 8
 
 
@@ -107,13 +109,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Bar:
-    """One item in the timeline, or a phase of one, in the units of its picture."""
+    """One item in the timeline, or a phase of one, in the units of its picture.
+
+    :param label: what is written in it, if that fits.
+    """
 
     x: float
     y: float
     width: float
     state: str
     title: str
+    height: int = _BAR
+    label: str = ""
 
 
 def render_page(report: Report) -> str:
@@ -179,7 +186,7 @@ def timeline(items: Iterable[Shown]) -> Timeline | None:
     begin = min(item.start for item in tried)
     length = max(1.0, max(item.start + item.seconds for item in tried) - begin)
     workers = sorted({item.worker for item in tried}, key=lambda name: (len(name), name))
-    rows = {name: _TOP + number * _ROW for number, name in enumerate(workers)}
+    rows, height = _rows(workers, {item.worker for item in tried if item.phases})
     scale = (_WIDTH - _LEFT) / length
     bars = tuple(
         Bar(
@@ -191,9 +198,10 @@ def timeline(items: Iterable[Shown]) -> Timeline | None:
     )  # fmt: skip
     phases = tuple(
         Bar(
-            round(_LEFT + (item.start + since - begin) * scale, 1), rows[item.worker] + 3.0,
+            round(_LEFT + (item.start + since - begin) * scale, 1), rows[item.worker] + 3.0 + _BAR,
             round(max(1.0, seconds * scale), 1), f"phase-{number % 2}",
-            f"{item.name}: {name}, {seconds:.0f} s",
+            f"{item.name}: {name}, {seconds:.0f} s", _STRIP - 2,
+            name if seconds * scale > _LETTER * (len(name) + 1) else "",
         )
         for item in tried
         for number, (name, since, seconds) in enumerate(_since(item.phases))
@@ -202,9 +210,20 @@ def timeline(items: Iterable[Shown]) -> Timeline | None:
         (round(_LEFT + length * part / _TICKS * scale, 1), _clock(length * part / _TICKS))
         for part in range(_TICKS)
     )
-    height = _TOP + len(workers) * _ROW + 4
     named = tuple((name, row + _ROW // 2 + 4) for name, row in rows.items())
     return Timeline(height, named, bars + phases, ticks)
+
+
+def _rows(workers: list[str], phased: set[str]) -> tuple[dict[str, int], int]:
+    """Give where the row of each worker begins, and where the picture ends.
+
+    :param phased: those below whose items their phases are shown.
+    """
+    rows, y = {}, _TOP
+    for name in workers:
+        rows[name] = y
+        y += _ROW + (_STRIP if name in phased else 0)
+    return rows, y + 4
 
 
 def _since(phases: Iterable[tuple[str, float]]) -> Iterator[tuple[str, float, float]]:

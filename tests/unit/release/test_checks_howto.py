@@ -123,7 +123,7 @@ def test_a_howto_for_machines_is_found_and_is_not_enough(tmp_path: Path) -> None
     write(folder / "libre/test_service_on_machine.py", "def test(): pass")
     names = [path.name for path in find_howtos("libre", folder=folder)]
     assert names == ["libre_on_machine.md", "test_service_on_machine.py"]
-    with pytest.raises(AuditFailed, match="libre has no HOWTO"):
+    with pytest.raises(AuditFailed, match="libre has no HOWTO but for machines"):
         check_howto("libre", folder=folder)
     write(folder / "libre.md", "$ libre --version")
     check_howto("libre", folder=folder)

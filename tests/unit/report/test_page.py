@@ -108,6 +108,19 @@ def test_phases_lie_one_after_the_other_inside_of_their_item() -> None:
     assert first.x == whole.x
     assert second.x == first.x + first.width
     assert second.x + second.width < whole.x + whole.width
+    assert first.y == second.y >= whole.y + whole.height, "below it"
+
+
+def test_a_phase_has_its_name_where_that_fits_and_room_below_its_item() -> None:
+    phases = (("partition", 1.0), ("instsoft", 90.0))
+    found = timeline([
+        shown(State.PASSED, worker="gw0", start=100.0, seconds=100.0, phases=phases),
+        shown(State.PASSED, worker="gw1", start=150.0, seconds=1.0),
+    ])  # fmt: skip
+    assert found
+    whole, other, first, second = found.bars
+    assert (first.label, second.label) == ("", "instsoft")
+    assert whole.y < first.y < first.y + first.height < other.y
 
 
 def test_what_is_kept_comes_with_the_way_in_and_the_way_out() -> None:
