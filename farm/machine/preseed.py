@@ -64,8 +64,7 @@ def pack_site(wish: Wish) -> bytes:
 def _answers(wish: Wish) -> Iterator[str]:
     machine, mirror = wish.machine, urlsplit(wish.archive)
     yield "#_preseed_V1"
-    locale = machine.locale if "_" in machine.locale else "C.UTF-8"
-    yield f"d-i debian-installer/locale string {locale}"
+    yield from _locale(machine.locale)
     yield "d-i keyboard-configuration/xkb-keymap select us"
     yield "d-i hw-detect/load_firmware boolean false"
     yield f"d-i netcfg/get_hostname string {wish.hostname}"
@@ -99,6 +98,17 @@ def _answers(wish: Wish) -> Iterator[str]:
     for when, name in (("early", EARLY), ("late", LATE)):
         words = f'base=$(debconf-get preseed/url); wget -q -O /tmp/{name} "${{base%/*}}/{name}"'
         yield f"d-i preseed/{when}_command string {words} && sh /tmp/{name}"
+
+
+def _locale(locale: str) -> Iterator[str]:
+    """Write the machine's locale: on a serial console the installer itself speaks English only.
+
+    It takes no locale without a language and a country, and asks for those instead.
+    """
+    country = locale.partition(".")[0].partition("_")[2]
+    yield "d-i debian-installer/language string en"
+    yield f"d-i debian-installer/country string {country or 'US'}"
+    yield f"d-i debian-installer/locale string {locale if country else 'C.UTF-8'}"
 
 
 def _repositories(wish: Wish) -> Iterator[str]:

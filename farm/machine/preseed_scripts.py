@@ -54,6 +54,7 @@ wget -q -O /tmp/{SITE} "http://$server/{SITE}"
 tar -x -C /tmp/site -f /tmp/{SITE}
 rm /tmp/{SITE}
 debconf-set mirror/http/proxy "$proxy"
+debconf-get debian-installer/locale > /tmp/locale
 candidate=$(debconf-get apt-setup/local0/repository | sed "s#@SERVER@#http://$server#")
 debconf-set apt-setup/local0/repository "$candidate"
 [ "$(debconf-get apt-setup/local0/repository)" = "$candidate" ]
@@ -105,7 +106,12 @@ rm -f $target/etc/apt/apt.conf.d/90farm-install $target/etc/apt/keyrings/apt-set
 for file in /tmp/site/sources/*; do
     sed "s#@SERVER@#http://$server#" "$file" > "$target/etc/apt/sources.list.d/${file##*/}"
 done
-echo "LANG=$(debconf-get debian-installer/locale)" > $target/etc/default/locale
+locale=$(debconf-get debian-installer/locale)
+if [ "$locale" != "$(cat /tmp/locale)" ]; then
+    logger -t farm "there is no locale $(cat /tmp/locale): $locale took its place"
+    exit 1
+fi
+echo "LANG=$locale" > $target/etc/default/locale
 in-target systemctl --quiet disable apt-daily.timer apt-daily-upgrade.timer
 [ ! -d /tmp/site/files ] || cp -R /tmp/site/files/. $target/
 if [ -d /tmp/site/scripts ]; then

@@ -76,6 +76,23 @@ def test_one_partition_takes_the_whole_disk() -> None:
     assert recipe.endswith(" mountpoint{ / } .")
 
 
+@pytest.mark.parametrize(
+    ("locale", "country", "written"),
+    [
+        ("C", "US", "C.UTF-8"), ("C.UTF-8", "US", "C.UTF-8"),
+        ("de_AT.UTF-8", "AT", "de_AT.UTF-8"), ("fr_FR", "FR", "fr_FR"),
+    ],
+)  # fmt: skip
+def test_a_locale_goes_with_a_country_and_a_language_that_any_console_shows(
+    locale: str, country: str, written: str
+) -> None:
+    text = render_preseed(replace(WISH, machine=replace(MACHINE, locale=locale)))
+    found = [
+        answer(text, f"debian-installer/{each}") for each in ("language", "country", "locale")
+    ]
+    assert found == ["en", country, written]
+
+
 def test_no_address_of_this_run_is_in_it() -> None:
     texts = [render_preseed(WISH), *SCRIPTS.values()]
     assert not any("10.0.2.2" in text for text in texts)

@@ -56,6 +56,7 @@ class Played:
             "a FARM_MONITOR=8081 FARM_PROXY=http://10.0.2.2:3142 b\n"
         )
         (root / "var/log/syslog").write_text("nothing\n")
+        (root / "tmp/locale").write_text("C.UTF-8\n")
         (root / "site.tar").write_bytes(pack_site(replace(WISH, site=SITE)))
 
     def run(self, name: str, *, last: str = "wait") -> int:
@@ -149,6 +150,13 @@ def test_what_does_not_come_is_told_and_powers_off_instead_of_asking(played: Pla
 def test_a_script_of_the_workspaces_own_that_fails_does_so_too(played: Played) -> None:
     played.unpack()
     (played.root / "fails").touch()
+    assert played.run(LATE) != 0
+    gave_up(played)
+
+
+def test_another_locale_than_was_wished_for_is_no_success(played: Played) -> None:
+    played.unpack()
+    (played.root / "tmp/locale").write_text("xx_XX\n")
     assert played.run(LATE) != 0
     gave_up(played)
 
