@@ -77,7 +77,8 @@ watch() {{
                 item=${{line##*Menu item \\'}}
                 say TASKBEGIN "${{item%%\\'*}}"
                 ;;
-            *"WARNING **: Configuring '"*"' failed"* | *"Bad archive mirror"* | \\
+            *"WARNING **: Configuring '"*"' failed"* | *"net-retriever: error: "* | \\
+                *"WARNING **: package retrieval failed"* | *"Bad archive mirror"* | \\
                 *"no packages matching running kernel"* | *"mirror does not support"*)
                 give_up 1
                 ;;

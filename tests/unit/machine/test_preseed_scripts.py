@@ -111,11 +111,17 @@ def test_nobody_waits_for_the_watch_over_the_log(played: Played) -> None:
     assert played.run(EARLY, last=":") == 0
 
 
-def test_menu_items_are_told_and_one_that_fails_ends_it(played: Played) -> None:
+@pytest.mark.parametrize("line", [
+    "main-menu[1]: (process:1): WARNING **: Configuring 'download-installer' failed with 1",
+    "anna[1]: WARNING **: package retrieval failed",
+    "net-retriever: error: Bad signature on /tmp/Release.",
+])  # fmt: skip
+def test_menu_items_are_told_and_one_that_fails_ends_it(played: Played, line: str) -> None:
     (played.root / "var/log/syslog").write_text(
         "main-menu[1]: INFO: Menu item 'choose-mirror' selected\n"
         "main-menu[1]: INFO: Menu item 'download-installer' selected\n"
-        "main-menu[1]: (process:1): WARNING **: Configuring 'download-installer' failed with 1\n"
+        "anna[1]: DEBUG: retrieving apt-mirror-setup 1:0.182\n"
+        f"{line}\n"
     )
     played.run(EARLY)
     said = [line for line in played.said if "TASK" in line or "poweroff" in line]
