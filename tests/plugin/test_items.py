@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from farm.base.files import read_json
 from farm.model.target import Target
-from farm.plugin.items import Facts, facts_of, howto_package
+from farm.plugin.context import ReleaseRun
+from farm.plugin.items import Facts, facts_of, howto_package, make_schedule
 from farm.plugin.scheduler import Schedule, ScheduledItem
 from farm.release.gates import Unit
-from tests.plugin.release_sample import ROOT, make_workspace, write
+from tests.plugin.release_sample import FARM_TOML, ROOT, make_workspace, write
 
 pytest_plugins = ["pytester"]
 
@@ -146,6 +149,24 @@ def schedule(pytester: pytest.Pytester) -> Schedule:
 EVERYTHING = {
     f"build:{unit}" for unit in (LIBRE, LIBREM, SIPSAK, Unit("libre", Target("bookworm", "arm64")))
 }
+
+
+def test_what_had_nothing_to_upgrade_is_not_taken_for_quick(
+    pytester: pytest.Pytester, root: Path
+) -> None:
+    gates = FARM_TOML.replace('"howto"]', '"upgrade"]')
+    write(root / "farm.toml", gates + '[machine]\npackages = ["libre"]\n')
+    items, _ = pytester.inline_genitems(
+        "release_tests/test_upgrade.py", "--release", "rc", "--target", "bookworm-amd64"
+    )
+    run = SimpleNamespace(units=(SIPSAK,), workspace=SimpleNamespace(root=root))
+    back, upgrades = (
+        f"release_tests/test_upgrade.py::test_{name}[bookworm-amd64]"
+        for name in ("back", "upgrades")
+    )
+    found = make_schedule(items, cast(ReleaseRun, run), {back: 0.1, upgrades: 900.0}).items
+    assert found[back].seconds == 60.0, "it took no time while users had nothing"
+    assert found[upgrades].seconds == 900.0
 
 
 @pytest.mark.usefixtures("root")
