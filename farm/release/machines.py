@@ -84,7 +84,7 @@ class Machines:
     ) -> None:  # fmt: skip
         machine = workspace.machine
         self._layout = layout
-        self._tell = tell
+        self.tell = tell
         self.hypervisor = Hypervisor(of_system=bool(machine and machine.network))
         self.boxes = Boxes(layout, hypervisor=self.hypervisor, run=run)
         self.attempts = Attempts(layout.runs / run if run else None)
@@ -149,7 +149,7 @@ class Machines:
             return self._start_clone(installed, box, subject)
 
     def _start_clone(self, installed: Installed, box: Box, subject: Subject) -> Running:
-        self._tell(f"cloning the machine of {subject.target}")
+        self.tell(f"cloning the machine of {subject.target}")
         if (installed.folder / VARIABLES).exists():
             shutil.copyfile(installed.folder / VARIABLES, box.folder / VARIABLES)
         run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2",
@@ -179,7 +179,7 @@ class Machines:
 
         lock = find()
         if lock is None:
-            self._tell("waiting for a machine to be free")
+            self.tell("waiting for a machine to be free")
             lock = wait_for(find, what="A turn for a machine", timeout=_TURN)
         try:
             yield

@@ -188,6 +188,8 @@ class Upgrade:
             place.send([subject.candidate.keyring], "/tmp", timeout=_SHORT)  # noqa: S108
             name = f"/tmp/{subject.candidate.keyring.name}"  # noqa: S108
             place.run(["mv", "-f", name, _KEYRING], timeout=_SHORT)
+            wanted = subject.candidate.snapshot.id
+            self.machines.tell(f"bringing the machine of {subject.target} to {wanted}")
             try:
                 place.run([*_APT, "update"], timeout=_UPGRADE, env=_ENV)
                 place.run([*_APT, *words], timeout=_UPGRADE, env=_ENV)
