@@ -51,9 +51,11 @@ _OF_PRODUCT = frozenset({"partition", "mountdisks", "instsoft", "configure"})
 _KEY_TROUBLE = re.compile(r"NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|is not signed")
 _CALLING = re.compile(r"Calling task_(\w+)")
 _FATAL = re.compile(r"FAI-FATAL: task=(\w+) code=(\d+)")
+_FULL = "No space left on device"  # strerror(3) of ENOSPC, in whoever's words
+_TOO_SMALL = "Let [machine] disk, or the partition, be larger: farm.toml says both."
 _HINTS = {
     "partition": "Is [machine] disk large enough for its partitions? farm.toml says both.",
-    "extrbase": "Is [machine] disk large enough? The base system did not fit, or did not come.",
+    "extrbase": "The base system did not come, or is damaged.",
     "updatebase": "apt in the machine could not read the candidate or the distribution's archive.",
     "instsoft": "apt in the machine did not install the packages: read their scripts above.",
     "configure": "A script of the machine's configuration failed: it is named above.",
@@ -187,11 +189,11 @@ class Fai:
         text = _read(archive, _LOGS.get(task, "fai.log")) or _read(archive, "fai.log")
         code = course.codes.get(task)
         said = f"FAI gave up in its task {task}" if course.fatal else f"it got as far as {task}"
-        is_fault = task not in _OF_PRODUCT and not _KEY_TROUBLE.search(text)
-        return Trouble(
-            said + (f", with code {code}" if code else ""), _last(text), is_fault,
-            _HINTS.get(task, "The console's log tells more."),
-        )  # fmt: skip
+        is_full = _FULL in text
+        is_fault = task not in _OF_PRODUCT and not is_full and not _KEY_TROUBLE.search(text)
+        hint = _TOO_SMALL if is_full else _HINTS.get(task, "The console's log tells more.")
+        said += f", with code {code}" if code else ""
+        return Trouble(said, _last(text), is_fault, hint)
 
     @property
     def description(self) -> str:

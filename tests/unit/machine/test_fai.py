@@ -102,6 +102,13 @@ def test_an_archive_that_cannot_be_read_is_a_fault_of_the_farm(fai: Fai, tmp_pat
     assert fai.explain(course, logs(tmp_path, fai="Could not connect")).is_fault
 
 
+def test_a_disk_that_is_too_small_is_what_farm_toml_says(fai: Fai, tmp_path: Path) -> None:
+    course = heard(fai, "TASKBEGIN updatebase", "TASKERROR fatal 474")
+    trouble = fai.explain(course, logs(tmp_path, fai="cp: error writing: No space left on device"))
+    assert not trouble.is_fault
+    assert "Let [machine] disk, or the partition, be larger" in trouble.hint
+
+
 def test_a_wrong_key_is_not(fai: Fai, tmp_path: Path) -> None:
     course = heard(fai, "TASKBEGIN updatebase", "TASKERROR fatal 600")
     assert not fai.explain(course, logs(tmp_path, fai="NO_PUBKEY 0123456789")).is_fault
