@@ -150,18 +150,3 @@ def test_two_runs_at_once_install_one_machine(faulty: FaultyWorkspace) -> None:
     assert first.wait() == 0, first.output
     assert second.items[DONE].outcome == "passed"
     assert len(set(faulty.layout.installed.glob("*")) - before) == 1
-
-
-def test_without_libvirt_it_is_said_what_to_install(
-    faulty: FaultyWorkspace, tmp_path: Path
-) -> None:
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for folder in ("/usr/sbin", "/usr/bin", "/sbin", "/bin"):
-        for path in Path(folder).iterdir():
-            if path.name != "libvirtd" and not (tools / path.name).exists():
-                (tools / path.name).symlink_to(path)
-    ran = faulty.install(INSTALLS, env={"PATH": str(tools)})
-    assert ran.status != 0
-    assert "libvirt-daemon" in ran.output
-    assert "Traceback" not in ran.output
